@@ -1,0 +1,121 @@
+"""What the planner can ask the engine to do. Data only; the engine has one function for each."""
+
+from dataclasses import dataclass
+
+from dispatcher.domain.ids import IdempotencyKey
+from dispatcher.domain.job import FollowUp, Operation, Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The job is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until` (unix seconds)."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCredit:
+    """Ask the price, and set the credits for the first posting aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Put the definition on IPFS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Write a new call down; it is sent in the next step. `seconds`: run time asked for (extensions)."""
+
+    operation: Operation
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the call that is written down, under its key."""
+
+    key: IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask the network how the job is."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStop:
+    """A policy wants the job stopped."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DropExtension:
+    """An operator's extension cannot be had."""
+
+    seconds: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The network does not know the job any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Fetch the result, settle, and end. `without_result`: the wait for it is over."""
+
+    without_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End a job that never reached the network."""
+
+    state: State
+    reason: Reason
+    detail: str = ""
+
+
+Action = (
+    Nothing
+    | Wait
+    | HoldCredit
+    | Pin
+    | Begin
+    | Send
+    | Look
+    | OrderStop
+    | DropExtension
+    | GiveUp
+    | Collect
+    | Finish
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One rule's word on a job: what is to be done, from when on (unix seconds; 0: at once), and under which name."""
+
+    rule: str
+    at: float
+    action: Action
+    follow_up: FollowUp = FollowUp.DISPATCH
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What `plan` decided: the action, and the rule that decided. For a `Wait`: what will fall due then."""
+
+    action: Action
+    rule: str
+    follow_up: FollowUp = FollowUp.DISPATCH
+    reason: Reason | None = None

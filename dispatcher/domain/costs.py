@@ -1,0 +1,152 @@
+"""What a job costs: so far, at most as it stands, and at most as its policies allow. Pure arithmetic."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dispatcher.domain.job import Job, Phase
+from dispatcher.domain.money import affordable_seconds, price, price_at_most
+from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE
+from dispatcher.domain.request import JobSpec
+
+ZERO = Decimal(0)
+
+
+def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
+    """Seconds of run time to post at first: the timeout, or less where a policy allows less.
+
+    0 if the policies do not allow the shortest posting: then the job cannot run.
+    """
+    policies = spec.policies
+    allowed = [int(spec.timeout.total_seconds())]
+    if (most := policies.max_runtime()) is not None:
+        allowed.append(int(most))
+    if policies.stop.at is not None:
+        allowed.append(int(policies.stop.at.timestamp() - now) + STOP_GRACE)
+    if (budget := policies.max_cost()) is not None:
+        allowed.append(affordable_seconds(rate_per_hour, budget))
+    seconds = min(allowed)
+    return seconds if seconds >= SHORTEST_TIMEOUT else 0
+
+
+def next_extension(job: Job) -> int:
+    """Seconds that the extend policy adds next; 0 if it may not, or if it would be less than a minute."""
+    policy = job.spec.policies.extend
+    if policy is None or job.remote is None:
+        return 0
+    if policy.max_times is not None and job.extends >= policy.max_times:
+        return 0
+    return _within_caps(job, int(policy.by.total_seconds()))
+
+
+def extension_refusal(job: Job, seconds: int) -> str | None:
+    """Why an operator's extension by `seconds` cannot be had, or None if it can."""
+    if job.state.is_final:
+        return f"the job is {job.state}"
+    if seconds <= 0:
+        return "an extension adds time"
+    if job.stop is not None:
+        return "the job is being stopped, and a stop always wins"
+    if job.remote is None:
+        return "the job is not on the network yet"
+    if job.remote.is_over:
+        return "the job is over"
+    if _within_caps(job, seconds) < seconds:
+        return "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
+    return None
+
+
+def _within_caps(job: Job, wanted: int) -> int:
+    hourly = highest_rate(job)
+    if job.remote is None or hourly is None:
+        return 0
+    policies, allowed = job.spec.policies, [wanted]
+    if (most := policies.max_runtime()) is not None:
+        allowed.append(int(most) - job.remote.timeout)
+    if policies.stop.at is not None and job.remote.started_at is not None:
+        allowed.append(
+            int(policies.stop.at.timestamp() - job.remote.started_at) + STOP_GRACE - job.remote.timeout
+        )
+    if (budget := policies.max_cost()) is not None:
+        allowed.append(affordable_seconds(hourly, budget - job.spend.posted))
+    seconds = min(allowed)
+    return seconds if seconds >= min(SHORTEST_TIMEOUT, wanted) else 0
+
+
+def rate(job: Job) -> Decimal | None:
+    """US dollars an hour: the network's record of the job, or before that the market's quote."""
+    if job.remote is not None and job.remote.rate_per_hour is not None:
+        return job.remote.rate_per_hour
+    return job.quote.rate_per_hour if job.quote else None
+
+
+def highest_rate(job: Job) -> Decimal | None:
+    """US dollars an hour: the higher of quote and record, for what must never cost more than it may."""
+    rates = [job.quote.rate_per_hour if job.quote else None, rate(job)]
+    return max((known for known in rates if known is not None), default=None)
+
+
+def run_seconds(job: Job, now: float) -> float:
+    """Seconds that a host has worked on the job, never more than were allowed."""
+    remote = job.remote
+    if remote is None or remote.started_at is None:
+        return 0
+    end = remote.ended_at if remote.ended_at is not None else now
+    return min(max(end - remote.started_at, 0), remote.timeout)
+
+
+def final_cost(job: Job) -> Decimal:
+    """What the network settles for a job that is over: the seconds it ran, never more than was reserved.
+
+    A job that vanished while it ran is taken at all that was reserved: nothing shows less.
+    """
+    hourly = rate(job)
+    if job.remote is None or hourly is None:
+        return ZERO
+    if job.remote.started_at is None:
+        return ZERO
+    if job.remote.phase is Phase.GONE and job.remote.ended_at is None:
+        return job.spend.posted
+    return min(price(hourly, run_seconds(job, job.remote.changed_at)), job.spend.posted)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """US dollars. `so_far`: for the time that was used; `committed`: the most it costs if every dispatcher
+    process dies now (posted quanta and calls under way); `allowed`: the most that its policies allow, None
+    where nothing limits it."""
+
+    so_far: Decimal
+    committed: Decimal
+    allowed: Decimal | None
+
+
+def costs(job: Job, now: float) -> Costs:
+    """The three figures for one job."""
+    if job.spend.settled is not None:
+        return Costs(job.spend.settled, job.spend.settled, job.spend.settled)
+    hourly = rate(job)
+    so_far = min(price(hourly, run_seconds(job, now)), job.spend.posted) if hourly is not None else ZERO
+    committed = job.spend.posted + (job.call.amount if job.call else ZERO)
+    return Costs(so_far, committed, _allowed(job, hourly, committed))
+
+
+def _allowed(job: Job, hourly: Decimal | None, committed: Decimal) -> Decimal | None:
+    policies, caps = job.spec.policies, []
+    if (budget := policies.max_cost()) is not None:
+        caps.append(budget)
+    if hourly is not None:
+        timeout = job.quote.seconds if job.quote else spec_seconds(job)
+        if policies.extend is None:
+            caps.append(max(price_at_most(hourly, timeout), committed))
+        else:
+            if (most := policies.max_runtime()) is not None:
+                caps.append(max(price_at_most(hourly, most), committed))
+            if policies.extend.max_times is not None:
+                longest = timeout + policies.extend.max_times * policies.extend.by.total_seconds()
+                caps.append(max(price_at_most(hourly, longest), committed))
+    return min(caps, default=None)
+
+
+def spec_seconds(job: Job) -> int:
+    """The request's timeout in seconds."""
+    return int(job.spec.timeout.total_seconds())

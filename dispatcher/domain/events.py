@@ -1,0 +1,229 @@
+"""What can happen to a job, as data: the only way its record changes, and the log that people read.
+
+Every event has `at` (unix seconds) and says what happened, never what should happen next. The log of a job is
+enough to derive its record again with `lifecycle.replay`, but for `Looked`: looks that brought nothing new only
+move counters, and are not logged.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, TypeAdapter
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.ids import IdempotencyKey, JobId, RemoteAddress
+from dispatcher.domain.job import Call, Ending, Operation, Phase, Quote, Reason, Record, State
+from dispatcher.domain.money import Rate, Usd
+from dispatcher.domain.request import JobSpec
+
+
+class EventBase(Record):
+    """What all events share."""
+
+    logged: ClassVar[bool] = True
+    at: float
+
+
+class Enqueued(EventBase):
+    """The request was accepted and stored."""
+
+    kind: Literal["enqueued"] = "enqueued"
+    id: JobId
+    spec: JobSpec
+    fingerprint: str
+    cid: Cid
+
+
+class Waited(EventBase):
+    """Something that is needed is not there: the job waits and tries again. `short_usd`: the missing cover."""
+
+    kind: Literal["waited"] = "waited"
+    reason: Reason
+    detail: str = ""
+    short_usd: Usd | None = None
+
+
+class Woken(EventBase):
+    """What the job waits for may be there now: it is tried again at once."""
+
+    kind: Literal["woken"] = "woken"
+    by: str
+
+
+class CreditHeld(EventBase):
+    """The price is known and the credits for the first posting are set aside."""
+
+    kind: Literal["credit_held"] = "credit_held"
+    quote: Quote
+
+
+class Pinned(EventBase):
+    """The definition is on IPFS; `known`: it had been pinned before and was not sent again."""
+
+    kind: Literal["pinned"] = "pinned"
+    known: bool
+
+
+class CallIntended(EventBase):
+    """A call is written down, with its key, before it is sent. It takes the place of an open extension."""
+
+    kind: Literal["call_intended"] = "call_intended"
+    call: Call
+
+
+class CallUndecided(EventBase):
+    """The call brought no usable answer: it may have landed, and is asked again with the same key."""
+
+    kind: Literal["call_undecided"] = "call_undecided"
+    operation: Operation
+    key: IdempotencyKey
+    error: str
+    retry_at: float
+
+
+class CallExpired(EventBase):
+    """The network says that the call surely did not happen and its key is dead: asked again with the next epoch."""
+
+    kind: Literal["call_expired"] = "call_expired"
+    operation: Operation
+    key: IdempotencyKey
+    next_key: IdempotencyKey
+    error: str
+    retry_at: float
+
+
+class CallRefused(EventBase):
+    """The network's answer is final: the call is not repeated, and its hold was voided."""
+
+    kind: Literal["call_refused"] = "call_refused"
+    operation: Operation
+    key: IdempotencyKey
+    error: str
+
+
+class CallShort(EventBase):
+    """The network says that the account's credit does not pay for the call; its hold was voided."""
+
+    kind: Literal["call_short"] = "call_short"
+    operation: Operation
+    key: IdempotencyKey
+    error: str
+    short_usd: Usd
+
+
+class Posted(EventBase):
+    """The job is on the network. `amount` US dollars are reserved for its `seconds`."""
+
+    kind: Literal["posted"] = "posted"
+    key: IdempotencyKey
+    address: RemoteAddress
+    run: str | None
+    seconds: int
+    amount: Usd
+    reservation: str | None = None
+
+
+class Extended(EventBase):
+    """The job has `seconds` more for `amount` US dollars, or, if not `landed`, was over already: nothing was paid."""
+
+    kind: Literal["extended"] = "extended"
+    key: IdempotencyKey
+    seconds: int
+    amount: Usd = Decimal(0)
+    landed: bool = True
+    reservation: str | None = None
+
+
+class StopConfirmed(EventBase):
+    """The network took the stop: `delisted` off the queue, `ended` while running, or `already_terminal`."""
+
+    kind: Literal["stop_confirmed"] = "stop_confirmed"
+    key: IdempotencyKey
+    outcome: Literal["delisted", "ended", "already_terminal"]
+
+
+class Observed(EventBase):
+    """The network shows the job differently from before. Times are unix seconds."""
+
+    kind: Literal["observed"] = "observed"
+    phase: Phase
+    timeout: int
+    started_at: float | None = None
+    ended_at: float | None = None
+    node: str | None = None
+    result_cid: Cid | None = None
+    status: str | None = None
+    rate_per_hour: Rate | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """What the network shows, by the names of `Remote`'s fields."""
+        return {name: getattr(self, name) for name in Observed.model_fields if name not in {"kind", "at"}}
+
+
+class Looked(EventBase):
+    """The network was asked and nothing changed, or it did not answer (`error`), or does not know it (`missing`)."""
+
+    logged: ClassVar[bool] = False
+    kind: Literal["looked"] = "looked"
+    error: str | None = None
+    missing: bool = False
+
+
+class StopOrdered(EventBase):
+    """A policy or an operator wants the job stopped: no further extension."""
+
+    kind: Literal["stop_ordered"] = "stop_ordered"
+    reason: Reason
+    by: str
+
+
+class ExtendOrdered(EventBase):
+    """An operator wants `seconds` more."""
+
+    kind: Literal["extend_ordered"] = "extend_ordered"
+    seconds: int
+    by: str
+
+
+class ExtendDropped(EventBase):
+    """An operator's extension cannot be had: `detail` says why."""
+
+    kind: Literal["extend_dropped"] = "extend_dropped"
+    seconds: int
+    detail: str
+
+
+class Ended(EventBase):
+    """The job is over, its cost known and settled, its holds closed."""
+
+    kind: Literal["ended"] = "ended"
+    state: State
+    reason: Reason
+    ending: Ending
+    settled: Usd
+
+
+Event = (
+    Enqueued
+    | Waited
+    | Woken
+    | CreditHeld
+    | Pinned
+    | CallIntended
+    | CallUndecided
+    | CallExpired
+    | CallRefused
+    | CallShort
+    | Posted
+    | Extended
+    | StopConfirmed
+    | Observed
+    | Looked
+    | StopOrdered
+    | ExtendOrdered
+    | ExtendDropped
+    | Ended
+)
+
+EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+"""Reads and writes one event as JSON."""

@@ -1,0 +1,262 @@
+"""The dispatcher's durable record of one request, from enqueued to its end.
+
+`state` says where the job is, `reason` why it is there or what it waits for. A wait is not a state.
+The record is a value: it is changed only by `lifecycle.apply`, one event at a time.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
+from dispatcher.domain.money import Rate, Usd
+from dispatcher.domain.request import JobSpec
+
+
+class Record(BaseModel):
+    """What all parts of a job's record share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class State(StrEnum):
+    """Where a job is."""
+
+    ENQUEUED = "enqueued"  # stored; credit is checked next
+    PINNED = "pinned"  # its definition is on IPFS
+    POSTING = "posting"  # the post is written down; whether it landed may not be known
+    QUEUED = "queued"  # on the network, waiting for a host
+    RUNNING = "running"  # a host has it
+    STOPPING = "stopping"  # a stop is written down; the network has not confirmed the end
+    COMPLETED = "completed"  # ended by itself, exit code 0
+    FAILED = "failed"  # ended badly: exit code, host quit, invalid at the host
+    STOPPED = "stopped"  # ended by an operator, a policy or its deadline
+    REJECTED = "rejected"  # never ran: refused by the network or by a policy
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.STOPPED, State.REJECTED})
+
+
+class Reason(StrEnum):
+    """Why a job is where it is."""
+
+    # waits
+    NEW = "new"
+    AWAITING_CREDIT = "awaiting_credit"
+    AWAITING_NETWORK = "awaiting_network"
+    AWAITING_HOST = "awaiting_host"
+    AWAITING_INDEX = "awaiting_index"
+    AWAITING_RESULT = "awaiting_result"
+    RUNNING = "running"
+    EXTENDING = "extending"
+    STOP_REQUESTED = "stop_requested"
+    # ends, and why a stop is asked for
+    FINISHED = "finished"
+    OPERATOR = "operator"
+    STOP_AFTER = "stop_after"
+    STOP_AT = "stop_at"
+    MAX_COST = "max_cost"
+    QUEUED_TOO_LONG = "queued_too_long"
+    TIMED_OUT = "timed_out"
+    MAX_RUNTIME = "max_runtime"
+    MAX_EXTENDS = "max_extends"
+    NO_CREDIT = "no_credit"
+    NO_PRICE = "no_price"
+    EXIT_CODE = "exit_code"
+    HOST_QUIT = "host_quit"
+    INVALID_AT_HOST = "invalid_at_host"
+    NO_RESULT = "no_result"
+    REFUSED = "refused"
+    VANISHED = "vanished"
+    STOPPED_ELSEWHERE = "stopped_elsewhere"
+
+
+class Operation(StrEnum):
+    """The calls that change something on the network; each is written down before it is sent."""
+
+    POST = "post"
+    EXTEND = "extend"
+    STOP = "stop"
+
+
+class FollowUp(StrEnum):
+    """What falls due for a job; also the name of the Celery task that is sent for it."""
+
+    DISPATCH = "dispatch"
+    POLL = "poll"
+    EXTEND = "extend"
+    STOP = "stop"
+
+
+class Phase(StrEnum):
+    """How the network last showed the job (Nosana states 0 to 3; `gone`: 404 after it had been there)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    HOST_QUIT = "host_quit"
+    GONE = "gone"
+
+
+class Remote(Record):
+    """The job as the network shows it. Times are unix seconds, durations seconds."""
+
+    address: RemoteAddress
+    run: str | None = None
+    phase: Phase = Phase.QUEUED
+    posted_at: float
+    """When the dispatcher learned that it was posted."""
+    timeout: int
+    """Seconds of run time that are allowed and paid for; grows by extensions."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    node: str | None = None
+    result_cid: Cid | None = None
+    status: str | None = None
+    """The host's own word for how it went, where the index already has it."""
+    rate_per_hour: Rate | None = None
+    """US dollars an hour, fee included, as the network's record of this job has it."""
+    looked_at: float
+    """When the network was last asked, whether it answered or not; at first when the job was posted."""
+    seen_at: float | None = None
+    """When it last answered with the job's record; None while its index does not have it yet."""
+    missing_since: float | None = None
+    """Since when it answers 404."""
+    changed_at: float
+    """When the record last looked different from before."""
+    unchanged_looks: int = 0
+    error: str | None = None
+    """What the last look brought instead of the record."""
+    extended_at: float | None = None
+    """When the last extension was confirmed: the index may show the old time-out for a while."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.phase not in (Phase.QUEUED, Phase.RUNNING)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the network ends the job by itself, unix seconds; None while no host has it."""
+        return None if self.started_at is None else self.started_at + self.timeout
+
+
+class Call(Record):
+    """A call that was written down and is not yet settled: sent or not, answered or not."""
+
+    operation: Operation
+    ordinal: int
+    """The how-manieth post, extension or stop of this job, from 1."""
+    epoch: int = 1
+    """Grows only when the network says that the call surely did not happen and the key is dead."""
+    key: IdempotencyKey
+    seconds: int = 0
+    """Run time that is asked for: total on a post, added on an extension."""
+    hold: HoldId | None = None
+    amount: Usd = Decimal(0)
+    """US dollars that are held for it."""
+    ordered: bool = False
+    """An extension that an operator asked for, not the policy."""
+    intended_at: float
+    tries: int = 0
+    """How often it was sent without a usable answer, in this epoch."""
+    retry_at: float | None = None
+    error: str | None = None
+
+
+class Quote(Record):
+    """What the market asks, and what was held for the first posting."""
+
+    market: MarketAddress
+    rate_per_hour: Rate
+    """US dollars an hour, the network's fee included."""
+    fee_percent: Rate
+    """The network's fee on the market's price, as a percentage."""
+    seconds: int
+    """Run time that is posted at first: the request's timeout, or less where a policy allows less."""
+    amount: Usd
+    hold: HoldId
+
+
+class StopOrder(Record):
+    """A stop that was asked for; it precludes later extensions."""
+
+    reason: Reason
+    by: str
+    """Who asked: `policy`, or the operator's name."""
+    at: float
+    outcome: str | None = None
+    """The network's word once it confirmed: `delisted`, `ended` or `already_terminal`."""
+    confirmed_at: float | None = None
+
+
+class Spend(Record):
+    """What the job costs, US dollars."""
+
+    posted: Usd = Decimal(0)
+    """Reserved by the network for everything that was posted and extended: the most it can cost as it stands."""
+    settled: Usd | None = None
+    """What it did cost, once it ended."""
+
+
+class Wait(Record):
+    """What the job waits for, and since when."""
+
+    reason: Reason
+    since: float
+    last: float
+    """When it was last tried."""
+    tries: int = 1
+    detail: str = ""
+    short_usd: Usd | None = None
+    """The amount that the balance did not pay for."""
+
+
+class Ending(Record):
+    """How the job ended."""
+
+    at: float
+    exit_code: int | None = None
+    result_cid: Cid | None = None
+    detail: str = ""
+
+
+class Job(Record):
+    """One job. See the fields' own words; `version` grows with every event."""
+
+    id: JobId
+    spec: JobSpec
+    fingerprint: str
+    cid: Cid
+    """CID of the definition, computed here; pinning must return the same."""
+    state: State = State.ENQUEUED
+    reason: Reason = Reason.NEW
+    created_at: float
+    updated_at: float
+    version: int = 1
+    wait: Wait | None = None
+    short_since: float | None = None
+    """Since when credit has not paid for the posting, whatever was tried meanwhile."""
+    quote: Quote | None = None
+    remote: Remote | None = None
+    call: Call | None = None
+    posts: int = 0
+    """Posts that were written down so far; the next one's ordinal is one more. Likewise for the other two."""
+    extend_calls: int = 0
+    stops: int = 0
+    extends: int = 0
+    """Extensions that landed."""
+    post_refused: str | None = None
+    """The network's final words to the post."""
+    extend_refused: str | None = None
+    """The network's final words to an extension: no further one is tried by itself."""
+    extend_ordered: tuple[int, ...] = ()
+    """Seconds that operators asked to add and that were not asked for yet."""
+    stop: StopOrder | None = None
+    spend: Spend = Spend()
+    ending: Ending | None = None

@@ -1,0 +1,156 @@
+"""What a producer asks for, validated whole: every fault at once, nothing guessed, unknown fields refused."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from dispatcher.domain.definition import canonical_json, validate_definition
+from dispatcher.domain.duration import Duration
+from dispatcher.domain.errors import InvalidRequest
+from dispatcher.domain.faults import Fault, under
+from dispatcher.domain.ids import AccountName
+from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Policies
+
+DEFINITION_AT_MOST = 262_144
+"""Bytes of compact JSON: one block of IPFS."""
+
+_MARKET = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}|[a-z0-9][a-z0-9._-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _market(value: str) -> str:
+    if not _MARKET.fullmatch(value):
+        raise ValueError(
+            "not a market: give its address (base58) or its slug, as `dispatcher markets` lists them"
+        )
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("may have letters, digits, dots, dashes and underscores, at most 64")
+    return value
+
+
+def _timeout(value: Any) -> Any:
+    seconds = value.total_seconds()
+    if not SHORTEST_TIMEOUT <= seconds <= LONGEST_TIMEOUT:
+        raise ValueError("must be between 1m and 100h: the network takes nothing else")
+    return value
+
+
+class JobSpec(BaseModel):
+    """A request without its definition: what the job's record keeps. See `JobRequest` for the fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    market: Annotated[str, AfterValidator(_market)]
+    timeout: Annotated[Duration, AfterValidator(_timeout)]
+    policies: Policies = Policies()
+    request_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    account: Annotated[AccountName, AfterValidator(_name)] = AccountName("default")
+    node: Annotated[str, Field(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$")] | None = None
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    labels: Annotated[
+        dict[Annotated[str, AfterValidator(_name)], Annotated[str, Field(max_length=200)]],
+        Field(max_length=20),
+    ] = {}
+
+
+class JobRequest(JobSpec):
+    """What a producer enqueues.
+
+    definition: the JSON that the network runs; validated with the verdicts of the network's own validator.
+    market: address or slug of the pool of machines.
+    timeout: the time that is posted and paid for at first, `30m`; extensions come on top.
+    policies: what decides about polling, extending, stopping and waiting for credit.
+    request_id: idempotency key; the same id with the same request gives the job that is already there.
+    account: the named credential in the dispatcher's settings.
+    node: address of the one host that may run it.
+    priority: -100 to 100; higher goes first where jobs wait for credit.
+    labels: for finding and grouping jobs.
+
+    Raises `InvalidRequest`, which lists every fault with its path.
+    """
+
+    definition: dict[str, Any]
+
+    def __init__(self, /, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as e:
+            # The cause is left behind on purpose: pydantic's errors carry the input, which may hold secrets.
+            raise InvalidRequest(_faults_of(e, fields.get("definition"))) from None
+        if faults := _definition_faults(self.definition):
+            raise InvalidRequest(faults)
+
+    @classmethod
+    def parse(cls, fields: object) -> Self:
+        """A request from decoded JSON (or YAML). Raises `InvalidRequest`."""
+        if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
+            raise InvalidRequest(
+                [Fault("request", "must be an object with a definition, a market and a timeout")]
+            )
+        return cls(**fields)
+
+    def spec(self) -> JobSpec:
+        """The request without its definition."""
+        return JobSpec.model_construct(**{name: getattr(self, name) for name in JobSpec.model_fields})
+
+    def document(self) -> bytes:
+        """The definition as it will be pinned: the bytes of JavaScript's `JSON.stringify`."""
+        return canonical_json(self.definition)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of everything that was asked for; equal for equal requests, whatever the order of keys."""
+        asked = self.spec().model_dump(mode="json")
+        text = json.dumps([asked, self.definition], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_many(requests: Sequence[object]) -> list[JobRequest]:
+    """Requests from decoded JSON (or made already), all or none.
+
+    Raises `InvalidRequest` with the faults of every one; of several, the paths begin with `requests[i]`.
+    """
+    parsed: list[JobRequest] = []
+    faults: list[Fault] = []
+    for index, fields in enumerate(requests):
+        try:
+            parsed.append(fields if isinstance(fields, JobRequest) else JobRequest.parse(fields))
+        except InvalidRequest as e:
+            faults.extend(under(f"requests[{index}]", e.faults) if len(requests) > 1 else e.faults)
+    if faults:
+        raise InvalidRequest(faults)
+    return parsed
+
+
+def _definition_faults(definition: object) -> list[Fault]:
+    faults = [
+        Fault("definition" + fault.path.removeprefix("$input"), fault.message)
+        for fault in validate_definition(definition)
+    ]
+    if not faults and len(canonical_json(definition)) > DEFINITION_AT_MOST:
+        faults.append(Fault("definition", f"is larger than {DEFINITION_AT_MOST} bytes: keep data out of it"))
+    return faults
+
+
+def _faults_of(error: ValidationError, definition: object) -> list[Fault]:
+    faults = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(str(part) for part in item["loc"]) or "request"
+        match item["type"]:
+            case "missing":
+                message = "is missing"
+            case "extra_forbidden":
+                message = "is not a field of a request; see the README for those that are"
+            case _:
+                message = str(item["msg"]).removeprefix("Value error, ")
+        faults.append(Fault(path, message))
+    if isinstance(definition, dict):
+        faults.extend(_definition_faults(definition))
+    return faults

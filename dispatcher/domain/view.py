@@ -1,0 +1,79 @@
+"""What people and programs are shown of a job: one flat, JSON-ready picture of its record.
+
+The same picture is printed by the command line, returned by handles and drawn on the live screen.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from dispatcher.domain.costs import costs, run_seconds
+from dispatcher.domain.duration import format_duration
+from dispatcher.domain.job import Job
+from dispatcher.domain.money import format_usd
+from dispatcher.domain.planner import upcoming
+
+
+def timestamp(at: float | None) -> str | None:
+    """`2026-11-21T22:00:00Z`."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def next_step(job: Job, now: float) -> dict[str, Any] | None:
+    """What happens next and when, by the planner's own word; None for a job that is over."""
+    if job.state.is_final:
+        return None
+    due = upcoming(job, now)
+    return {"action": type(due.action).__name__.lower(), "rule": due.rule, "at": timestamp(max(due.at, job.updated_at))}
+
+
+def why(job: Job) -> str:
+    """One sentence of detail beside state and reason; empty where there is nothing to add."""
+    if job.ending is not None:
+        return job.ending.detail
+    if job.call is not None and job.call.error is not None:
+        return job.call.error
+    if job.wait is not None:
+        return job.wait.detail
+    if job.remote is not None and job.remote.error is not None:
+        return job.remote.error
+    return job.extend_refused or ""
+
+
+def view(job: Job, now: float) -> dict[str, Any]:
+    """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`."""
+    spent = costs(job, now)
+    remote = job.remote
+    return {
+        "id": job.id,
+        "request_id": job.spec.request_id,
+        "state": job.state.value,
+        "reason": job.reason.value,
+        "detail": why(job),
+        "next": next_step(job, now),
+        "account": job.spec.account,
+        "market": job.quote.market if job.quote else job.spec.market,
+        "labels": job.spec.labels,
+        "cid": job.cid,
+        "address": remote.address if remote else None,
+        "node": remote.node if remote else None,
+        "created_at": timestamp(job.created_at),
+        "started_at": timestamp(remote.started_at) if remote else None,
+        "deadline": timestamp(remote.deadline) if remote and not remote.is_over else None,
+        "ended_at": timestamp(job.ending.at) if job.ending else None,
+        "ran_for": format_duration(round(run_seconds(job, now))) if remote and remote.started_at else None,
+        "timeout": format_duration(remote.timeout) if remote else format_duration(job.spec.timeout),
+        "posts": job.posts,
+        "extends": job.extends,
+        "exit_code": job.ending.exit_code if job.ending else None,
+        "result_cid": job.ending.result_cid if job.ending else None,
+        "cost": {
+            "rate_per_hour_usd": format_usd(job.quote.rate_per_hour) if job.quote else None,
+            "so_far_usd": format_usd(spent.so_far),
+            "committed_usd": format_usd(spent.committed),
+            "allowed_usd": None if spent.allowed is None else format_usd(spent.allowed),
+            "settled_usd": None if job.spend.settled is None else format_usd(job.spend.settled),
+        },
+        "policies": job.spec.policies.model_dump(mode="json", exclude_none=True),
+    }

@@ -1,0 +1,167 @@
+"""A compute network, seen through one account."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.job import Phase
+from dispatcher.domain.outcome import RunReport
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The account's credits, US dollars."""
+
+    assigned: Decimal
+    reserved: Decimal
+    settled: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        return self.assigned - self.reserved - self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A pool of machines. `usd_per_hour` is without the fee; None where the network shows no usable price."""
+
+    address: MarketAddress
+    slug: str
+    name: str
+    kind: str
+    usd_per_hour: Decimal | None
+    fee_percent: Decimal
+    gpu_types: tuple[str, ...] = ()
+    lowest_vram: int | None = None
+
+    @property
+    def rate_per_hour(self) -> Decimal | None:
+        """US dollars an hour with the fee: what is reserved and settled."""
+        if self.usd_per_hour is None:
+            return None
+        return self.usd_per_hour * (1 + self.fee_percent / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredResources:
+    """What every host of a market must have at hand."""
+
+    images: tuple[str, ...]
+    remote_resources: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostedJob:
+    """The answer to a post. `amount`: US dollars reserved."""
+
+    address: RemoteAddress
+    run: str | None
+    amount: Decimal
+    reservation: str | None
+    tx: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedJob:
+    """The answer to an extension. `landed` is False where the job was over already: nothing was reserved."""
+
+    amount: Decimal
+    landed: bool
+    reservation: str | None = None
+    tx: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedJob:
+    """The answer to a stop."""
+
+    outcome: Literal["delisted", "ended", "already_terminal"]
+    tx: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    """The network's record of a job. Times are unix seconds, None until set; `usd_per_hour` without the fee."""
+
+    phase: Phase
+    timeout: int
+    started_at: float | None
+    ended_at: float | None
+    node: str | None
+    result_cid: Cid | None
+    status: str | None
+    usd_per_hour: Decimal | None
+    cid: Cid | None = None
+    market: MarketAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A host's result document, and what it says about how the run went."""
+
+    report: RunReport
+    document: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a network can do."""
+
+    idempotency_keys: bool
+    """Repeats of a call under one key have one effect."""
+    pins: bool
+    """Definitions are pinned to IPFS before they are posted."""
+    extends: bool
+
+
+class Provider(Protocol):
+    """One account on one network. Every method may raise `ProviderError` and nothing else.
+
+    Writes take an idempotency key; the same key with the same arguments has at most one effect.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def balance(self) -> Balance: ...
+
+    def markets(self) -> tuple[Market, ...]: ...
+
+    def market(self, market: str) -> Market:
+        """By address or slug. Raises `NotFound` or `Refused` for an unknown one."""
+        ...
+
+    def required_resources(self, market: MarketAddress) -> RequiredResources: ...
+
+    def pin(self, document: bytes) -> Cid:
+        """Pin a definition (compact JSON) and return its CID."""
+        ...
+
+    def post(
+        self, *, cid: Cid, market: MarketAddress, seconds: int, node: str | None, key: IdempotencyKey
+    ) -> PostedJob: ...
+
+    def get(self, address: RemoteAddress) -> RemoteJob: ...
+
+    def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
+        """Add `seconds`."""
+        ...
+
+    def stop(self, address: RemoteAddress, *, key: IdempotencyKey) -> StoppedJob: ...
+
+    def result(self, cid: Cid) -> JobResult: ...
+
+
+class Providers(Protocol):
+    """Accounts by name."""
+
+    def account(self, name: AccountName) -> Provider:
+        """Raises `SettingsError` for an account that the settings do not know."""
+        ...
+
+    def names(self) -> tuple[AccountName, ...]: ...

@@ -1,0 +1,195 @@
+"""Where jobs, their logs, the agenda and the waiting lists are kept.
+
+Every method is one atomic step. All may raise `StoreUnavailable`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.events import Event
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken
+from dispatcher.domain.job import FollowUp, Job, State
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be stored: its record, its first event, its definition (compact JSON)."""
+
+    job: Job
+    enqueued: Event
+    document: bytes = field(repr=False)
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`new` is False where the request id was known: `id` is then the job that is there already, and
+    `same_request` says whether it asked for the same (equal fingerprints)."""
+
+    id: JobId
+    new: bool
+    same_request: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
+
+    It is kept until a worker has taken it into the record.
+    """
+
+    kind: Literal["stop", "extend", "retry"]
+    by: str
+    at: float
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on a job: nobody else can save it until the lease ends or lapses."""
+
+    job: Job
+    token: LeaseToken
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the agenda gets: when the job falls due again, and for what; None for a job that is over."""
+
+    at: float
+    follow_up: FollowUp
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that fell due."""
+
+    id: JobId
+    follow_up: FollowUp
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A job that waits for credit: highest priority first, then longest waiting."""
+
+    id: JobId
+    short_usd: Decimal
+
+
+class JobStore(Protocol):
+    """Jobs, their logs, the agenda, the operators' commands."""
+
+    def add(self, jobs: Sequence[NewJob]) -> list[Added]:
+        """Store jobs, each atomically with its request id, log, definition and due entry; in few round trips."""
+        ...
+
+    def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
+        """Take the job for `lease` seconds; None if somebody has it, or if there is no such job."""
+        ...
+
+    def save(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        lease: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> Claim:
+        """Replace the record and append to the log, if the lease still holds; renew it for `lease` seconds.
+
+        `taken`: how many of the claim's commands the record now contains; they are forgotten. The answer holds
+        those that are there now. `result`: the host's result document, kept beside the job.
+        Raises `LeaseLost`: nothing was saved.
+        """
+        ...
+
+    def release(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        due: Next | None,
+        retention: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Save as `save` does, set the agenda, and end the lease.
+
+        A job without `due` is over, and kept `retention` seconds.
+
+        If commands came in meanwhile, everything is saved but the job is due at once; then the answer is False.
+        Raises `LeaseLost`: nothing was saved.
+        """
+        ...
+
+    def load(self, job_id: JobId) -> Job | None: ...
+
+    def load_many(self, job_ids: Sequence[JobId]) -> list[Job | None]: ...
+
+    def find(self, request_id: str) -> JobId | None:
+        """The job that was enqueued with this request id."""
+        ...
+
+    def document(self, job_id: JobId) -> bytes | None:
+        """The job's definition, compact JSON."""
+        ...
+
+    def result(self, job_id: JobId) -> dict[str, Any] | None: ...
+
+    def events(self, job_id: JobId, start: int = 0) -> list[Event]:
+        """The log from position `start` on."""
+        ...
+
+    def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
+        """Jobs, the newest first; all states if none is named."""
+        ...
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        ...
+
+    def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
+        """Leave a command for the job and make it due at once; False if there is no such job."""
+        ...
+
+    def next_due(self, job_id: JobId) -> Next | None:
+        """The job's agenda entry."""
+        ...
+
+    def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
+        """Up to `limit` jobs that are due, the longest due first; each is due again after `grace` seconds, in
+        case the message that is now sent for it gets lost."""
+        ...
+
+    def earliest_due(self) -> float | None:
+        """When the next job falls due."""
+        ...
+
+    def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
+        """Make jobs due at once."""
+        ...
+
+    def waiting_accounts(self) -> list[AccountName]:
+        """Accounts for whose credit jobs wait."""
+        ...
+
+    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+        """Jobs that wait for the account's credit, in the order in which they are served."""
+        ...
+
+    def is_pinned(self, cid: Cid) -> bool: ...
+
+    def mark_pinned(self, cid: Cid) -> None: ...
+
+    def take_turn(self, name: str, *, now: float, period: float) -> bool:
+        """True for one caller in each `period` seconds: for work that one of many workers should do."""
+        ...
