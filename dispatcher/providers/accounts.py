@@ -1,0 +1,38 @@
+"""The accounts that the settings name, each with its provider."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from dispatcher.domain.errors import SettingsError
+from dispatcher.domain.ids import AccountName
+from dispatcher.ports.provider import Provider
+
+
+class Accounts:
+    """Providers by account name."""
+
+    def __init__(self, providers: Mapping[AccountName, Provider]) -> None:
+        self._providers = dict(providers)
+
+    def account(self, name: AccountName) -> Provider:
+        """Raises `SettingsError` with the way out for a name that the settings do not know."""
+        try:
+            return self._providers[name]
+        except KeyError:
+            variable = (
+                "DISPATCHER_NOSANA_API_KEY"
+                if name == "default"
+                else f"DISPATCHER_ACCOUNTS__{name.upper()}__API_KEY"
+            )
+            raise SettingsError(f"account {name!r} is not in the settings: set {variable}") from None
+
+    def names(self) -> tuple[AccountName, ...]:
+        return tuple(self._providers)
+
+    def close(self) -> None:
+        """Close the connections of all providers."""
+        for provider in self._providers.values():
+            close = getattr(provider, "close", None)
+            if close is not None:
+                with suppress(OSError):
+                    close()
