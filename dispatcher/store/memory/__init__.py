@@ -1,0 +1,9 @@
+"""Both stores in this process: what tests and forecasts run on. Thread-safe, deterministic, gone with the process.
+
+Belongs here: dictionaries and heaps behind one lock. May not be here: I/O, another behaviour than on Redis.
+"""
+
+from dispatcher.store.memory.ledger import MemoryLedger
+from dispatcher.store.memory.store import MemoryStore
+
+__all__ = ["MemoryLedger", "MemoryStore"]

@@ -1,0 +1,275 @@
+"""The job store in this process."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.events import Event
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken
+from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.ports.store import Added, Claim, Command, DueJob, NewJob, Next, Waiter
+from dispatcher.store.memory.agenda import Times
+from dispatcher.store.pending import due_for, is_kept
+from dispatcher.store.waiting import CreditWait, credit_wait
+
+_PURGED_AT_ONCE = 20
+
+
+@dataclass(slots=True)
+class _Entry:
+    """Everything about one job. `lease_until` None: nobody has it."""
+
+    job: Job
+    document: bytes
+    log: list[Event]
+    follow_up: FollowUp = FollowUp.DISPATCH
+    commands: list[Command] = field(default_factory=list)
+    token: int = 0
+    lease_until: float | None = None
+    woken: bool = False
+    result: str | None = None
+
+    def is_leased(self, now: float) -> bool:
+        return self.lease_until is not None and self.lease_until > now
+
+
+class MemoryStore:
+    """A `JobStore` behind one lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[JobId, _Entry] = {}
+        self._requests: dict[str, JobId] = {}
+        self._waiting: dict[JobId, CreditWait] = {}
+        self._agenda = Times()
+        self._ended = Times()
+        self._pinned: set[Cid] = set()
+        self._turns: dict[str, float] = {}
+
+    def add(self, jobs: Sequence[NewJob]) -> list[Added]:
+        with self._lock:
+            return [self._add(new) for new in jobs]
+
+    def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
+        with self._lock:
+            entry = self._jobs.get(job_id)
+            if entry is None or entry.is_leased(now):
+                return None
+            entry.token += 1
+            entry.lease_until = now + lease
+            entry.woken = False
+            return Claim(entry.job, LeaseToken(entry.token), tuple(entry.commands))
+
+    def save(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        lease: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> Claim:
+        with self._lock:
+            entry = self._save(claim, job, log, now=now, taken=taken, result=result)
+            entry.lease_until = now + lease
+            return Claim(job, claim.token, tuple(entry.commands))
+
+    def release(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        due: Next | None,
+        retention: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """As the port says. Commands for a job that is over are forgotten; one that was woken is due at once.
+
+        Raises `Bug` for a job without `due` that is not over: nothing would ever happen to it again.
+        """
+        if due is None and not job.state.is_final:
+            raise Bug(f"{job.id} is {job.state} and must fall due again")
+        with self._lock:
+            entry = self._save(claim, job, log, now=now, taken=taken, result=result)
+            entry.lease_until = None
+            if due is None:
+                self._end(entry, now, now + retention)
+                return True
+            wanted = due_for(entry.commands)
+            at = now if wanted else min(due.at, now) if entry.woken else due.at
+            entry.follow_up = wanted or due.follow_up
+            entry.woken = False
+            self._agenda.set(job.id, at)
+            return wanted is None
+
+    def load(self, job_id: JobId) -> Job | None:
+        return self.load_many([job_id])[0]
+
+    def load_many(self, job_ids: Sequence[JobId]) -> list[Job | None]:
+        with self._lock:
+            entries = [self._jobs.get(job_id) for job_id in job_ids]
+            return [entry.job if entry else None for entry in entries]
+
+    def find(self, request_id: str) -> JobId | None:
+        with self._lock:
+            return self._requests.get(request_id)
+
+    def document(self, job_id: JobId) -> bytes | None:
+        with self._lock:
+            entry = self._jobs.get(job_id)
+            return entry.document if entry else None
+
+    def result(self, job_id: JobId) -> dict[str, Any] | None:
+        with self._lock:
+            entry = self._jobs.get(job_id)
+            if entry is None or entry.result is None:
+                return None
+            document: dict[str, Any] = json.loads(entry.result)
+            return document
+
+    def events(self, job_id: JobId, start: int = 0) -> list[Event]:
+        with self._lock:
+            entry = self._jobs.get(job_id)
+            return entry.log[start:] if entry else []
+
+    def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
+        wanted = frozenset(states or State)
+        with self._lock:
+            jobs = [entry.job for entry in self._jobs.values() if entry.job.state in wanted]
+        jobs.sort(key=lambda job: (job.created_at, job.id), reverse=True)
+        return jobs[offset : offset + limit]
+
+    def counts(self) -> dict[State, int]:
+        with self._lock:
+            found = Counter(entry.job.state for entry in self._jobs.values())
+        return {state: found[state] for state in State}
+
+    def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
+        """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""
+        with self._lock:
+            entry = self._jobs.get(job_id)
+            if entry is None or entry.job.state.is_final:
+                return entry is not None
+            if is_kept(entry.commands, command):
+                entry.commands.append(command)
+            entry.follow_up = due_for(entry.commands) or entry.follow_up
+            self._hasten(job_id, now)
+            return True
+
+    def next_due(self, job_id: JobId) -> Next | None:
+        with self._lock:
+            at = self._agenda.get(job_id)
+            return None if at is None else Next(at, self._jobs[job_id].follow_up)
+
+    def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
+        with self._lock:
+            due = [JobId(key) for key in self._agenda.pop_until(now, limit)]
+            for job_id in due:
+                self._agenda.set(job_id, now + grace)
+            self._purge(now)
+            return [DueJob(job_id, self._jobs[job_id].follow_up) for job_id in due if job_id in self._jobs]
+
+    def earliest_due(self) -> float | None:
+        with self._lock:
+            first = self._agenda.earliest()
+            return first[1] if first else None
+
+    def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
+        """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
+        with self._lock:
+            for job_id in job_ids:
+                if self._agenda.get(job_id) is not None:
+                    self._jobs[job_id].woken = True
+                    self._hasten(job_id, now)
+
+    def waiting_accounts(self) -> list[AccountName]:
+        with self._lock:
+            return sorted({wait.account for wait in self._waiting.values()})
+
+    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+        with self._lock:
+            found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items()]
+        queue = sorted(item for item in found if item[2].account == account)
+        return [Waiter(job_id, wait.short_usd) for _, job_id, wait in queue[:limit]]
+
+    def is_pinned(self, cid: Cid) -> bool:
+        with self._lock:
+            return cid in self._pinned
+
+    def mark_pinned(self, cid: Cid) -> None:
+        with self._lock:
+            self._pinned.add(cid)
+
+    def take_turn(self, name: str, *, now: float, period: float) -> bool:
+        with self._lock:
+            taken = self._turns.get(name)
+            # Either way round: clocks of different machines are a little apart.
+            if taken is not None and abs(now - taken) < period:
+                return False
+            self._turns[name] = now
+            return True
+
+    def _add(self, new: NewJob) -> Added:
+        job, request_id = new.job, new.job.spec.request_id
+        if job.id in self._jobs:
+            return Added(job.id, new=True)
+        if request_id is not None:
+            if (other := self._requests.get(request_id)) is not None:
+                return Added(other, False, self._jobs[other].job.fingerprint == job.fingerprint)
+            self._requests[request_id] = job.id
+        self._jobs[job.id] = _Entry(job, new.document, [new.enqueued])
+        self._agenda.set(job.id, new.due_at)
+        return Added(job.id, new=True)
+
+    def _save(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        taken: int,
+        result: Mapping[str, Any] | None,
+    ) -> _Entry:
+        entry = self._jobs.get(job.id)
+        if entry is None or entry.token != claim.token or not entry.is_leased(now):
+            raise LeaseLost(job.id)
+        document = entry.result if result is None else json.dumps(result)
+        entry.job, entry.result = job, document
+        entry.log.extend(event for event in log if event.logged)
+        del entry.commands[:taken]
+        if (wait := credit_wait(job)) is not None:
+            self._waiting[job.id] = wait
+        else:
+            self._waiting.pop(job.id, None)
+        return entry
+
+    def _end(self, entry: _Entry, now: float, forget_at: float) -> None:
+        job_id = entry.job.id
+        entry.commands.clear()
+        self._agenda.discard(job_id)
+        if self._ended.get(job_id) is None:
+            self._ended.set(job_id, forget_at)
+        self._purge(now)
+
+    def _purge(self, now: float) -> None:
+        for key in self._ended.pop_until(now, _PURGED_AT_ONCE):
+            entry = self._jobs.pop(JobId(key))
+            self._agenda.discard(key)
+            if entry.job.spec.request_id is not None:
+                self._requests.pop(entry.job.spec.request_id, None)
+
+    def _hasten(self, job_id: JobId, now: float) -> None:
+        at = self._agenda.get(job_id)
+        if at is None or at > now:
+            self._agenda.set(job_id, now)

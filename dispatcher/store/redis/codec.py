@@ -1,0 +1,55 @@
+"""Records, events and commands as JSON text, and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dispatcher.domain.events import EVENTS, Event
+from dispatcher.domain.ids import LeaseToken
+from dispatcher.domain.job import Job
+from dispatcher.ports.store import Claim, Command
+from dispatcher.store.redis.database import text
+from dispatcher.store.waiting import credit_wait
+
+
+def record(job: Job) -> list[str]:
+    """The record and what it is found by: the first seven arguments of `add`, `save` and `release`."""
+    waits = credit_wait(job)
+    return [
+        job.id,
+        job.model_dump_json(),
+        job.state,
+        "1" if job.state.is_final else "0",
+        waits.account if waits else "",
+        repr(waits.rank) if waits else "0",
+        str(waits.short_usd) if waits else "",
+    ]
+
+
+def job_of(answer: Any) -> Job | None:
+    return None if answer is None else Job.model_validate_json(answer)
+
+
+def logged(log: Sequence[Event]) -> list[bytes]:
+    """The events that are kept."""
+    return [EVENTS.dump_json(event) for event in log if event.logged]
+
+
+def event_of(answer: Any) -> Event:
+    return EVENTS.validate_json(answer)
+
+
+def command_text(command: Command) -> str:
+    """`kind` comes first: the scripts look no further."""
+    fields = {"kind": command.kind, "by": command.by, "at": command.at, "seconds": command.seconds}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def claim_of(job: Job, token: int, commands: Sequence[Any]) -> Claim:
+    pending = tuple(Command(**json.loads(text(command))) for command in commands)
+    return Claim(job, LeaseToken(token), pending)
+
+
+def result_text(result: Mapping[str, Any] | None) -> str:
+    """Empty if there is none to store. ASCII: a host's text may hold halves of characters that UTF-8 cannot write."""
+    return "" if result is None else json.dumps(result, separators=(",", ":"))

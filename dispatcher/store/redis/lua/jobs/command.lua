@@ -1,0 +1,24 @@
+-- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, or
+-- retries, one is kept.
+-- ARGV: 1 job id  2 kind  3 command (JSON)  4 now  5 this call's own mark
+-- Answer: 1; 0 if there is no such job
+
+local id, kind, mark = ARGV[1], ARGV[2], ARGV[5]
+local key = job_key(id)
+local job = redis.call('HMGET', key, 'final', 'commanded')
+if not job[1] then return 0 end
+-- The marks of the last eight commands: the repeat of a call whose answer was lost must not extend twice, even if a
+-- worker has taken the command in between.
+local marks = job[2] or ''
+if job[1] == '1' or string.find(marks, mark, 1, true) then return 1 end
+
+local kept
+if kind == 'extend' then
+  kept = redis.call('LLEN', commands_key(id)) < most_commands
+else
+  kept = not kinds_waiting(id)[kind]
+end
+if kept then redis.call('RPUSH', commands_key(id), ARGV[3]) end
+redis.call('HSET', key, 'follow_up', wanted(id), 'commanded', string.sub(mark .. ' ' .. marks, 1, 8 * (#mark + 1)))
+hasten(id, ARGV[4])
+return 1

@@ -1,0 +1,115 @@
+-- In front of every script of this folder: the keys, and the steps that several scripts share.
+--
+-- KEYS[1] is the prefix of all keys; the others are made from it, since most are only known once a job was read.
+-- Times are unix seconds by the caller's clock and arrive as text; Lua compares them, but never writes a time that
+-- it computed, because its own text of a number loses digits.
+
+local prefix = KEYS[1]
+local agenda = prefix .. ':agenda'     -- sorted set: job -> when it falls due
+local ended = prefix .. ':ended'       -- sorted set: job that is over -> when it is forgotten
+local requests = prefix .. ':requests' -- hash: request id -> job
+local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
+local most_commands = 100              -- the twin of AT_MOST in pending.py
+local purged_at_once = 20
+
+-- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
+--       token, lease_until, last, answer, commanded, woken
+local function job_key(id) return prefix .. ':job:' .. id end
+
+-- list: events (JSON), the oldest first
+local function log_key(id) return prefix .. ':log:' .. id end
+
+-- list: commands (JSON) that no worker has taken yet
+local function commands_key(id) return prefix .. ':commands:' .. id end
+
+-- sorted set: job in that state -> when it was created
+local function state_key(state) return prefix .. ':state:' .. state end
+
+-- sorted set: job that waits for the account's credit -> its rank, the lowest first
+local function waiting_key(account) return prefix .. ':waiting:' .. account end
+
+local function stop_waiting(id, account)
+  redis.call('ZREM', waiting_key(account), id)
+  if redis.call('EXISTS', waiting_key(account)) == 0 then
+    redis.call('SREM', accounts, account)
+  end
+end
+
+-- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[7]:
+--   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
+--   5 account whose credit it waits for, or ''  6 its rank   7 US dollars that are missing
+-- The hash must have `created` already.
+local function put_record()
+  local id, state, account = ARGV[1], ARGV[3], ARGV[5]
+  local was = redis.call('HMGET', job_key(id), 'state', 'waits', 'created')
+  if was[1] ~= state then
+    if was[1] then redis.call('ZREM', state_key(was[1]), id) end
+    redis.call('ZADD', state_key(state), was[3], id)
+  end
+  if was[2] and was[2] ~= '' and was[2] ~= account then stop_waiting(id, was[2]) end
+  if account ~= '' then
+    redis.call('ZADD', waiting_key(account), ARGV[6], id)
+    redis.call('SADD', accounts, account)
+  end
+  redis.call('HSET', job_key(id), 'job', ARGV[2], 'state', state, 'final', ARGV[4], 'waits', account, 'short', ARGV[7])
+end
+
+-- Appends the events that stand in ARGV from position `first` on.
+local function append_log(id, first)
+  for position = first, #ARGV do
+    redis.call('RPUSH', log_key(id), ARGV[position])
+  end
+end
+
+-- Whether the lease that `token` stands for holds: no later claim, and not lapsed.
+local function has_lease(id, token, now)
+  local lease = redis.call('HMGET', job_key(id), 'token', 'lease_until')
+  return lease[1] == token and lease[2] and tonumber(lease[2]) > tonumber(now)
+end
+
+-- What `save` and `release` have in common: the record, the log, the commands that are in the record now, the result.
+local function save_record(taken, result, first_event)
+  local id = ARGV[1]
+  put_record()
+  append_log(id, first_event)
+  redis.call('LTRIM', commands_key(id), taken, -1)
+  if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
+end
+
+-- The kinds of the commands that wait: {stop = true, ...}
+local function kinds_waiting(id)
+  local kinds = {}
+  for _, command in ipairs(redis.call('LRANGE', commands_key(id), 0, -1)) do
+    kinds[string.match(command, '^{"kind":"(%a+)"')] = true
+  end
+  return kinds
+end
+
+-- What the commands that wait make the job due for, a stop first; nil without commands.
+local function wanted(id)
+  local kinds = kinds_waiting(id)
+  if kinds['stop'] then return 'stop' end
+  if kinds['extend'] then return 'extend' end
+  if kinds['retry'] then return 'dispatch' end
+  return nil
+end
+
+-- Brings the agenda entry forward to `now`, unless it is due earlier.
+local function hasten(id, now)
+  local at = redis.call('ZSCORE', agenda, id)
+  if not at or tonumber(at) > tonumber(now) then redis.call('ZADD', agenda, now, id) end
+end
+
+-- Forgets a bounded number of jobs whose retention is over.
+local function purge(now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', ended, '-inf', now, 'LIMIT', 0, purged_at_once)) do
+    local job = redis.call('HMGET', job_key(id), 'state', 'request', 'waits')
+    if job[1] then redis.call('ZREM', state_key(job[1]), id) end
+    if job[2] and job[2] ~= '' then redis.call('HDEL', requests, job[2]) end
+    if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
+    redis.call('ZREM', agenda, id)
+    redis.call('ZREM', ended, id)
+    redis.call('UNLINK', job_key(id), log_key(id), commands_key(id))
+  end
+end
+

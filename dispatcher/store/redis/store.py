@@ -1,0 +1,217 @@
+"""The job store on Redis. What each script does is told in its file, `lua/jobs/<name>.lua`."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import redis
+
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.events import EVENTS, Event
+from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.ports.store import Added, Claim, Command, DueJob, NewJob, Next, Waiter
+from dispatcher.store.redis.codec import (
+    claim_of,
+    command_text,
+    event_of,
+    job_of,
+    logged,
+    record,
+    result_text,
+)
+from dispatcher.store.redis.database import Argument, Database, text
+
+_CHUNK: Final = 500
+"""Jobs in one round trip: enough to make the trip cheap, too few to hold up the other clients."""
+
+_CHUNK_BYTES: Final = 4_000_000
+"""Definitions in one round trip; both sides keep it in memory whole."""
+
+
+class RedisStore:
+    """A `JobStore` on one server. Threads may share it.
+
+    Every call that changes something carries a mark of its own, so that redis-py may repeat it when the answer got
+    lost: the script knows the mark and answers as before.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str = "dispatcher") -> None:
+        self._db = Database(client, "jobs", prefix)
+
+    def add(self, jobs: Sequence[NewJob]) -> list[Added]:
+        answers: list[Any] = []
+        for chunk in _chunks(jobs):
+            answers += self._db.run_all("add", [_new(new) for new in chunk])
+        return [Added(JobId(text(found)), bool(new), bool(same)) for found, new, same in answers]
+
+    def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
+        answer = self._db.run("claim", job_id, repr(now), repr(now + lease), _mark())
+        if answer is None:
+            return None
+        token, document, commands = answer
+        return claim_of(Job.model_validate_json(document), token, commands)
+
+    def save(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        lease: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> Claim:
+        times = (repr(now), repr(now + lease))
+        commands = self._db.run(
+            "save", *record(job), claim.token, _mark(), *times, taken, result_text(result), *logged(log)
+        )
+        if commands is None:
+            raise LeaseLost(job.id)
+        return claim_of(job, claim.token, commands)
+
+    def release(
+        self,
+        claim: Claim,
+        job: Job,
+        log: Sequence[Event],
+        *,
+        now: float,
+        due: Next | None,
+        retention: float,
+        taken: int = 0,
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """As the port says. Commands for a job that is over are forgotten; one that was woken is due at once.
+
+        Raises `Bug` for a job without `due` that is not over: nothing would ever happen to it again.
+        """
+        if due is None and not job.state.is_final:
+            raise Bug(f"{job.id} is {job.state} and must fall due again")
+        agenda = (repr(due.at), due.follow_up) if due else ("", "")
+        lease = (claim.token, _mark(), repr(now), *agenda, repr(now + retention), taken)
+        answer = self._db.run("release", *record(job), *lease, result_text(result), *logged(log))
+        if answer is None:
+            raise LeaseLost(job.id)
+        return bool(answer)
+
+    def load(self, job_id: JobId) -> Job | None:
+        return job_of(self._db.ask("HGET", self._job(job_id), "job"))
+
+    def load_many(self, job_ids: Sequence[JobId]) -> list[Job | None]:
+        return [
+            job_of(answer)
+            for answer in self._db.ask_all(("HGET", self._job(each), "job") for each in job_ids)
+        ]
+
+    def find(self, request_id: str) -> JobId | None:
+        found = self._db.ask("HGET", self._db.key("requests"), request_id)
+        return None if found is None else JobId(text(found))
+
+    def document(self, job_id: JobId) -> bytes | None:
+        found = self._db.ask("HGET", self._job(job_id), "definition")
+        return found.encode() if isinstance(found, str) else found
+
+    def result(self, job_id: JobId) -> dict[str, Any] | None:
+        found = self._db.ask("HGET", self._job(job_id), "result")
+        return None if found is None else json.loads(found)
+
+    def events(self, job_id: JobId, start: int = 0) -> list[Event]:
+        return [event_of(answer) for answer in self._db.ask("LRANGE", self._db.key("log", job_id), start, -1)]
+
+    def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
+        if limit <= 0:
+            return []
+        wanted = dict.fromkeys(states or State)
+        answers = self._db.run("list", offset, offset + limit - 1, *wanted)
+        return [Job.model_validate_json(answer) for answer in answers]
+
+    def counts(self) -> dict[State, int]:
+        answers = self._db.ask_all(("ZCARD", self._db.key("state", state)) for state in State)
+        return dict(zip(State, answers, strict=True))
+
+    def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
+        """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""
+        return bool(self._db.run("command", job_id, command.kind, command_text(command), repr(now), _mark()))
+
+    def next_due(self, job_id: JobId) -> Next | None:
+        at, follow_up = self._db.ask_all(
+            [("ZSCORE", self._db.key("agenda"), job_id), ("HGET", self._job(job_id), "follow_up")]
+        )
+        return None if at is None or follow_up is None else Next(float(at), FollowUp(text(follow_up)))
+
+    def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
+        answer = self._db.run("take_due", repr(now), max(limit, 0), repr(now + grace))
+        return [DueJob(JobId(job_id), FollowUp(follow_up)) for job_id, follow_up in _pairs(answer)]
+
+    def earliest_due(self) -> float | None:
+        answer = self._db.run("earliest_due")
+        return None if answer is None else float(answer)
+
+    def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
+        """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
+        chunks = [job_ids[at : at + _CHUNK] for at in range(0, len(job_ids), _CHUNK)]
+        self._db.run_all("wake", [(repr(now), *chunk) for chunk in chunks])
+
+    def waiting_accounts(self) -> list[AccountName]:
+        found = self._db.ask("SMEMBERS", self._db.key("waiting"))
+        return sorted(AccountName(text(name)) for name in found)
+
+    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+        if limit <= 0:
+            return []
+        answer = self._db.run("waiters", account, limit - 1)
+        return [Waiter(JobId(job_id), Decimal(short)) for job_id, short in _pairs(answer)]
+
+    def is_pinned(self, cid: Cid) -> bool:
+        return bool(self._db.ask("SISMEMBER", self._db.key("pinned"), cid))
+
+    def mark_pinned(self, cid: Cid) -> None:
+        self._db.ask("SADD", self._db.key("pinned"), cid)
+
+    def take_turn(self, name: str, *, now: float, period: float) -> bool:
+        return bool(self._db.run("take_turn", name, repr(now), repr(period)))
+
+    def _job(self, job_id: JobId) -> str:
+        return self._db.key("job", job_id)
+
+
+def _mark() -> str:
+    return secrets.token_hex(8)
+
+
+def _new(new: NewJob) -> list[Argument]:
+    """The arguments of `add`."""
+    job = new.job
+    times = (repr(job.created_at), repr(new.due_at))
+    return [
+        *record(job),
+        job.spec.request_id or "",
+        job.fingerprint,
+        *times,
+        FollowUp.DISPATCH,
+        new.document,
+        EVENTS.dump_json(new.enqueued),
+    ]
+
+
+def _chunks(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+    chunk: list[NewJob] = []
+    size = 0
+    for new in jobs:
+        if chunk and (len(chunk) == _CHUNK or size + len(new.document) > _CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(new)
+        size += len(new.document)
+    if chunk:
+        yield chunk
+
+
+def _pairs(answer: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    words = [text(item) for item in answer]
+    return zip(words[::2], words[1::2], strict=True)

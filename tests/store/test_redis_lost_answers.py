@@ -1,0 +1,193 @@
+"""The way back from the server breaks: redis-py asks again by itself, and nothing may happen twice."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+
+from dispatcher.domain.ids import HoldId, JobId
+from dispatcher.domain.job import FollowUp
+from dispatcher.domain.lifecycle import apply
+from dispatcher.ports.ledger import Held
+from dispatcher.ports.provider import Balance
+from dispatcher.ports.store import Added, Next
+from dispatcher.store.redis import RedisLedger, RedisStore, connect
+from tests.store.records import (
+    DAY,
+    LEASE,
+    T0,
+    account,
+    added,
+    claimed,
+    ended,
+    extend,
+    job_id,
+    new_job,
+    short_of_credit,
+)
+
+LATER = Next(T0 + 500, FollowUp.POLL)
+
+
+Connection: Any = redis.Connection
+
+
+class Lossy(Connection):  # type: ignore[misc]  # its methods have no types
+    """A connection that breaks after a script was sent and done, before its answer is passed on."""
+
+    lose = False
+    lost = 0
+    _script_sent = False
+
+    def send_command(self, *args: Any, **options: Any) -> Any:
+        self._script_sent = args[0] == "EVALSHA"
+        return super().send_command(*args, **options)
+
+    def pack_commands(self, commands: Any) -> Any:  # a pipeline's
+        commands = list(commands)
+        self._script_sent = any(command[0] == "EVALSHA" for command in commands)
+        return super().pack_commands(commands)
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        answer = super().read_response(*args, **options)
+        if Lossy.lose and self._script_sent:
+            Lossy.lose, Lossy.lost = False, Lossy.lost + 1
+            self.disconnect()
+            raise redis.ConnectionError("the answer is lost")
+        return answer
+
+
+@pytest.fixture
+def lossy(redis_url: str, redis_client: redis.Redis) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Calls something so that the first script's answer gets lost, and sees that it did."""
+    Lossy.lose = False
+
+    def losing(call: Callable[[], Any]) -> Any:
+        before = Lossy.lost
+        Lossy.lose = True
+        answer = call()
+        assert Lossy.lost == before + 1
+        return answer
+
+    yield losing
+    Lossy.lose = False
+
+
+@pytest.fixture
+def lossy_client(redis_url: str, redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        client.connection_pool.connection_class = Lossy
+        client.ping()
+        RedisStore(client, "warm").take_due(now=T0, limit=1, grace=1)
+        yield client
+
+
+@pytest.mark.redis
+class TestLostAnswers:
+    @pytest.fixture
+    def store(self, lossy_client: redis.Redis) -> RedisStore:
+        return RedisStore(lossy_client, "test")
+
+    @pytest.fixture
+    def ledger(self, lossy_client: redis.Redis) -> RedisLedger:
+        ledger = RedisLedger(lossy_client, "test")
+        balance = Balance(Decimal(10), Decimal(0), Decimal(0))
+        ledger.put_balance(account(), ledger.marker(account()), balance, now=T0)
+        return ledger
+
+    def test_add(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        jobs = [new_job(1, request_id="r"), new_job(2)]
+        store.add([new_job(3)])
+
+        answers = lossy(lambda: store.add(jobs))
+
+        assert answers == [Added(job_id(1), new=True), Added(job_id(2), new=True)]
+        assert store.events(job_id(1)) == [jobs[0].enqueued]
+
+    def test_claim(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        claimed(store, job.id, T0 - LEASE)
+
+        claim = lossy(lambda: store.claim(job.id, now=T0, lease=LEASE))
+
+        assert claim is not None
+        store.save(claim, job, [], now=T0, lease=LEASE)
+        assert store.claim(job.id, now=T0, lease=LEASE) is None
+
+    def test_save(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        event = short_of_credit(T0)
+        for seconds in (1, 2):
+            store.command(job.id, extend(seconds), now=T0)
+        claim = claimed(store, job.id)
+        changed = apply(job, event)
+        store.save(claim, job, [], now=T0, lease=LEASE)
+
+        after = lossy(lambda: store.save(claim, changed, [event], now=T0, lease=LEASE, taken=1))
+
+        assert after.commands == (extend(2),)
+        assert store.events(job.id, 1) == [event]
+        assert store.load(job.id) == changed
+
+    @pytest.mark.parametrize("commands", [0, 1, 2])
+    def test_release(self, store: RedisStore, lossy: Callable[[Any], Any], commands: int) -> None:
+        job = added(store)
+        event = short_of_credit(T0)
+        for seconds in range(commands):
+            store.command(job.id, extend(seconds), now=T0)
+        claim = claimed(store, job.id)
+        other = added(store, 2)
+        store.release(claimed(store, other.id), other, [], now=T0, due=LATER, retention=DAY)
+
+        answer = lossy(
+            lambda: store.release(
+                claim, apply(job, event), [event], now=T0, due=LATER, retention=DAY, taken=1
+            )
+        )
+
+        assert answer == (commands < 2)
+        assert store.events(job.id, 1) == [event]
+        assert store.next_due(job.id) == (LATER if commands < 2 else Next(T0, FollowUp.EXTEND))
+        assert claimed(store, job.id).commands == ((extend(1),) if commands == 2 else ())
+
+    def test_release_of_a_job_that_is_over(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        claim = claimed(store, job.id)
+        other = added(store, 2)
+        store.release(claimed(store, other.id), other, [], now=T0, due=LATER, retention=DAY)
+        over = apply(job, ended(T0))
+
+        assert lossy(lambda: store.release(claim, over, [ended(T0)], now=T0, due=None, retention=DAY))
+
+        assert store.load(job.id) == over
+
+    def test_command(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        store.command(job.id, extend(1), now=T0)
+
+        assert lossy(lambda: store.command(job.id, extend(1), now=T0))
+
+        assert claimed(store, job.id).commands == (extend(1), extend(1))
+
+    def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
+        job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")
+        for name in (hold, other):
+            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0))
+        ledger.settle(account(), JobId("warm"), Decimal(0))
+        ledger.confirm(account(), HoldId("unknown"), Decimal(0))
+        ledger.void(account(), HoldId("unknown"))
+
+        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6))) == Held(Decimal(6))
+        assert ledger.hold(account(), job, other, Decimal(3)) == Held(Decimal(3))
+        lossy(lambda: ledger.void(account(), other))
+        assert ledger.view(account()).available == 4
+        lossy(lambda: ledger.confirm(account(), hold, Decimal(5)))
+        assert ledger.view(account()).held == 5
+        lossy(lambda: ledger.settle(account(), job, Decimal(2)))
+        assert ledger.view(account()).settled == 2
+        balance = Balance(Decimal(10), Decimal(0), Decimal(2))
+        marker = ledger.marker(account())
+        assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
+        assert ledger.view(account()).available == 8
