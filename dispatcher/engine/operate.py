@@ -1,0 +1,41 @@
+"""What operators ask of a job: kept beside it until a worker takes it in, whoever has the job now."""
+
+from dispatcher.domain.costs import extension_refusal
+from dispatcher.domain.errors import NotPossible, UnknownJob
+from dispatcher.domain.ids import JobId
+from dispatcher.domain.job import FollowUp, Job
+from dispatcher.engine.parts import Parts
+from dispatcher.ports.store import Command
+
+
+def stop(parts: Parts, job_id: JobId, *, by: str) -> Job:
+    """Ask for a stop; a job that is over stays as it is. The answer is the record as it was when asked.
+
+    Raises `UnknownJob`.
+    """
+    job = _known(parts, job_id)
+    if not job.state.is_final:
+        now = parts.clock.now()
+        parts.store.command(job_id, Command("stop", by=by, at=now), now=now)
+        parts.waker.ring(FollowUp.STOP, [job_id])
+    return job
+
+
+def extend(parts: Parts, job_id: JobId, seconds: int, *, by: str) -> Job:
+    """Ask for `seconds` more run time. Raises `UnknownJob`, and `NotPossible` with the reason."""
+    job = _known(parts, job_id)
+    if seconds <= 0:
+        raise NotPossible(f"{job_id} cannot be extended by {seconds} seconds: say how much longer it may run")
+    if (refusal := extension_refusal(job, seconds)) is not None:
+        raise NotPossible(f"{job_id} cannot be extended: {refusal}")
+    now = parts.clock.now()
+    parts.store.command(job_id, Command("extend", by=by, at=now, seconds=seconds), now=now)
+    parts.waker.ring(FollowUp.EXTEND, [job_id])
+    return job
+
+
+def _known(parts: Parts, job_id: JobId) -> Job:
+    job = parts.store.load(job_id)
+    if job is None:
+        raise UnknownJob(job_id)
+    return job

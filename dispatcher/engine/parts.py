@@ -1,0 +1,51 @@
+"""The parts that the engine works with, in one value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dispatcher.domain.ids import JobId
+from dispatcher.engine.markets import Markets
+from dispatcher.ports.clock import Clock
+from dispatcher.ports.ledger import Ledger
+from dispatcher.ports.provider import Providers
+from dispatcher.ports.signals import Observer, Waker
+from dispatcher.ports.store import JobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the machinery paces itself, in seconds of the wall's time: `Parts.pace` turns them into the clock's."""
+
+    lease: float = 30.0
+    """How long a worker has a job for itself; renewed with every save. Longer than the slowest call may take."""
+    grace: float = 10.0
+    """After how long a job that fell due falls due again if nobody took it: its message got lost."""
+    bell: float = 2.0
+    """The same for a job that was just enqueued, whose bell was rung."""
+    balance: float = 5.0
+    """How old a balance may be when credits are held."""
+    markets: float = 60.0
+    """How old a market's price may be."""
+    credit_watch: float = 5.0
+    """How often the balance is looked at while jobs wait for credit."""
+    retention: float = 7 * 86400.0
+    """How long a job that ended is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that the engine touches."""
+
+    store: JobStore
+    ledger: Ledger
+    providers: Providers
+    clock: Clock
+    waker: Waker
+    observer: Observer
+    new_id: Callable[[], JobId]
+    timing: Timing = Timing()
+    markets: Markets = field(default_factory=Markets)
+
+    def pace(self, seconds: float) -> float:
+        """Seconds of the wall's time in seconds of the clock's, which may run faster."""
+        return seconds * self.clock.speed

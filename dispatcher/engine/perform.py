@@ -1,0 +1,210 @@
+"""One function for each action of the planner: does it, and answers with the events that came of it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, assert_never
+
+from dispatcher.domain import actions as act
+from dispatcher.domain import events as ev
+from dispatcher.domain.costs import final_cost, first_seconds
+from dispatcher.domain.errors import Bug, NotFound, ProviderError, Refused, SettingsError
+from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
+from dispatcher.domain.money import format_usd, price_at_most
+from dispatcher.domain.outcome import outcome
+from dispatcher.engine import calls
+from dispatcher.engine.money import hold
+from dispatcher.engine.parts import Parts
+from dispatcher.ports.ledger import Short
+from dispatcher.ports.provider import JobResult, Market, RemoteJob
+
+INDEX_LAG = 60.0
+"""Seconds after an extension in which the network's index may still show the old time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What came of an action; `result` is the host's result document, where one was fetched."""
+
+    events: list[ev.Event]
+    result: dict[str, Any] | None = None
+
+
+def perform(parts: Parts, job: Job, action: act.Action, now: float) -> Performed:
+    """Do `action` for `job`. Failures of the network become events; only the store's are raised."""
+    try:
+        return _perform(parts, job, action, now)
+    except SettingsError as e:
+        return Performed([ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))])
+
+
+def _perform(parts: Parts, job: Job, action: act.Action, now: float) -> Performed:
+    match action:
+        case act.HoldCredit():
+            return Performed(_hold_credit(parts, job, now))
+        case act.Pin():
+            return Performed(_pin(parts, job, now))
+        case act.Begin():
+            return Performed(calls.begin(parts, job, action.operation, action.seconds, now))
+        case act.Send():
+            return Performed(calls.send(parts, job, now))
+        case act.Look():
+            return Performed([_look(parts, job)])
+        case act.OrderStop():
+            return Performed([ev.StopOrdered(at=now, reason=action.reason, by="policy")])
+        case act.DropExtension():
+            return Performed([ev.ExtendDropped(at=now, seconds=action.seconds, detail=action.detail)])
+        case act.GiveUp():
+            return Performed([_gone(job, now)])
+        case act.Collect():
+            return _collect(parts, job, without_result=action.without_result, now=now)
+        case act.Finish():
+            return Performed(_finish(parts, job, action.state, action.reason, action.detail, now))
+        case act.Nothing() | act.Wait():
+            raise Bug(f"there is nothing to perform in {action}")
+        case _:
+            assert_never(action)
+
+
+def _hold_credit(parts: Parts, job: Job, now: float) -> list[ev.Event]:
+    try:
+        market = parts.markets.get(
+            parts.providers,
+            job.spec.account,
+            job.spec.market,
+            now=now,
+            at_most=parts.pace(parts.timing.markets),
+        )
+    except (NotFound, Refused) as e:
+        return _finish(parts, job, State.REJECTED, Reason.REFUSED, str(e), now)
+    except ProviderError as e:
+        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+    hourly = market.rate_per_hour
+    if hourly is None or hourly <= 0:
+        detail = f"market {market.slug} shows no usable price, so no cost can be held: choose another market"
+        return _finish(parts, job, State.REJECTED, Reason.NO_PRICE, detail, now)
+    seconds = first_seconds(job.spec, hourly, now)
+    if seconds == 0:
+        detail = (
+            f"its policies do not allow the shortest posting of 1m, which costs "
+            f"${format_usd(price_at_most(hourly, 60))} on market {market.slug}"
+        )
+        reason = Reason.MAX_COST if job.spec.policies.max_cost() is not None else Reason.STOP_AT
+        return _finish(parts, job, State.REJECTED, reason, detail, now)
+    return _hold_quote(parts, job, market, hourly, seconds, now)
+
+
+def _hold_quote(
+    parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int, now: float
+) -> list[ev.Event]:
+    amount = price_at_most(hourly, seconds)
+    quote = Quote(
+        market=market.address,
+        rate_per_hour=hourly,
+        fee_percent=market.fee_percent,
+        seconds=seconds,
+        amount=amount,
+        hold=calls.hold_name(job.id, Operation.POST, job.posts + 1),
+    )
+    try:
+        held = hold(parts, job, quote.hold, amount)
+    except ProviderError as e:
+        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+    if isinstance(held, Short):
+        detail = f"needs ${format_usd(amount)}, available ${format_usd(held.available)}"
+        return [ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)]
+    return [ev.CreditHeld(at=now, quote=quote)]
+
+
+def _pin(parts: Parts, job: Job, now: float) -> list[ev.Event]:
+    if parts.store.is_pinned(job.cid):
+        return [ev.Pinned(at=now, known=True)]
+    document = parts.store.document(job.id)
+    if document is None:
+        raise Bug(f"the definition of {job.id} is not in the store")
+    try:
+        cid = parts.providers.account(job.spec.account).pin(document)
+    except Refused as e:
+        return _finish(parts, job, State.REJECTED, Reason.REFUSED, str(e), now)
+    except ProviderError as e:
+        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+    if cid != job.cid:
+        raise Bug(f"pinning {job.id} gave {cid} instead of {job.cid}")
+    parts.store.mark_pinned(cid)
+    return [ev.Pinned(at=now, known=False)]
+
+
+def _look(parts: Parts, job: Job) -> ev.Event:
+    remote = _remote(job)
+    try:
+        seen = parts.providers.account(job.spec.account).get(remote.address)
+    except NotFound:
+        return ev.Looked(at=parts.clock.now(), missing=True)
+    except ProviderError as e:
+        return ev.Looked(at=parts.clock.now(), error=str(e))
+    now = parts.clock.now()
+    observed = _observed(job, remote, seen, now)
+    unchanged = remote.seen_at is not None and all(
+        getattr(remote, name) == value for name, value in observed.shown().items()
+    )
+    return ev.Looked(at=now) if unchanged else observed
+
+
+def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Observed:
+    """The network's record, except where its index is known to lag behind its own answers."""
+    phases = [Phase.QUEUED, Phase.RUNNING, Phase.DONE]
+    phase = seen.phase
+    if phase in phases and remote.phase in phases:
+        phase = max(phase, remote.phase, key=phases.index)
+    timeout = seen.timeout
+    if remote.extended_at is not None and now - remote.extended_at < INDEX_LAG:
+        timeout = max(timeout, remote.timeout)
+    hourly = remote.rate_per_hour
+    if seen.usd_per_hour is not None and job.quote is not None:
+        hourly = seen.usd_per_hour * (1 + job.quote.fee_percent / 100)
+    return ev.Observed(
+        at=now,
+        phase=phase,
+        timeout=timeout,
+        started_at=seen.started_at if seen.started_at is not None else remote.started_at,
+        ended_at=seen.ended_at if seen.ended_at is not None else remote.ended_at,
+        node=seen.node or remote.node,
+        result_cid=seen.result_cid or remote.result_cid,
+        status=seen.status or remote.status,
+        rate_per_hour=hourly,
+    )
+
+
+def _gone(job: Job, now: float) -> ev.Observed:
+    known = _remote(job).model_dump(
+        include={"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
+    )
+    return ev.Observed(at=now, phase=Phase.GONE, **known)
+
+
+def _collect(parts: Parts, job: Job, *, without_result: bool, now: float) -> Performed:
+    remote = _remote(job)
+    fetched: JobResult | None = None
+    if not without_result and remote.result_cid is not None:
+        try:
+            fetched = parts.providers.account(job.spec.account).result(remote.result_cid)
+        except ProviderError as e:
+            return Performed([ev.Waited(at=now, reason=Reason.AWAITING_RESULT, detail=str(e))])
+    end = outcome(job, remote, fetched.report if fetched else None)
+    cost = final_cost(job)
+    parts.ledger.settle(job.spec.account, job.id, cost)
+    ending = Ending(at=now, exit_code=end.exit_code, result_cid=remote.result_cid, detail=end.detail)
+    ended = ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=cost)
+    return Performed([ended], fetched.document if fetched else None)
+
+
+def _finish(parts: Parts, job: Job, state: State, reason: Reason, detail: str, now: float) -> list[ev.Event]:
+    parts.ledger.settle(job.spec.account, job.id, Decimal(0))
+    return [
+        ev.Ended(at=now, state=state, reason=reason, ending=Ending(at=now, detail=detail), settled=Decimal(0))
+    ]
+
+
+def _remote(job: Job) -> Remote:
+    if job.remote is None:
+        raise Bug(f"{job.id} is not on the network")
+    return job.remote
