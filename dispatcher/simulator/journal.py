@@ -79,6 +79,7 @@ def open_journal(
     network = make(held)
     held.held = None
     calls = [_read(path, number, text) for number, text in enumerate(known[1:], start=2)]
+    path.touch(mode=0o600)  # the calls' keys are in it
     file = path.open("a", encoding="utf-8")
     if not known:
         file.write(json.dumps(first, separators=(",", ":")) + "\n")

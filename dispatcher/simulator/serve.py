@@ -5,6 +5,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from aiohttp import web
 from dispatcher.simulator import money
 from dispatcher.simulator.app import App
 from dispatcher.simulator.fault_plan import FaultPlanError
+from dispatcher.simulator.journal import open_journal
 from dispatcher.simulator.markets import Market
 from dispatcher.simulator.messages import Call
 from dispatcher.simulator.network import Network, Options
@@ -40,6 +42,21 @@ class ServerConfig:
     hosts: int | Mapping[str, int] | None = None
     options: Options = field(default_factory=Options)
     faults: Any = ()
+    journal: Path | None = None
+    """A file that keeps the network: the same file again brings it back as it was."""
+
+    def identity(self) -> dict[str, Any]:
+        """What the network is made of; a journal belongs to one such network."""
+        return {
+            "clock": self.clock,
+            "seed": self.seed,
+            "accounts": {key: str(credits_usd) for key, credits_usd in self.accounts.items()},
+            "ipfs_jwt": self.ipfs_jwt,
+            "markets": None if self.markets is None else [repr(market) for market in self.markets],
+            "hosts": self.hosts if self.hosts is None or isinstance(self.hosts, int) else dict(self.hosts),
+            "options": repr(self.options),
+            "faults": list(self.faults) if isinstance(self.faults, tuple) else self.faults,
+        }
 
 
 def load_plan(path: Path) -> Any:
@@ -55,29 +72,35 @@ def serve(config: ServerConfig, clock: Callable[[], float], ready: Callable[[dic
 
     `ready` is called once with what a client needs to know: `api_url`, `ipfs_api_url`, `ipfs_gateway_url`
     (ends in `/`), `ipfs_jwt`, `accounts` ([{api_key, credits_usd}]) and `clock`. Raises FaultPlanError for a
-    bad plan, OSError if the port is taken.
+    bad plan, JournalError for a journal that is not this network's, OSError if the port is taken.
     """
-    network = Network(
-        clock,
-        config.seed,
-        accounts=config.accounts,
-        ipfs_jwt=config.ipfs_jwt,
-        markets=config.markets,
-        hosts=config.hosts,
-        options=config.options,
-        faults=config.faults,
-    )
-    asyncio.run(_until_signalled(network, config, ready))
+
+    def make(ticking: Callable[[], float]) -> Network:
+        return Network(
+            ticking,
+            config.seed,
+            accounts=config.accounts,
+            ipfs_jwt=config.ipfs_jwt,
+            markets=config.markets,
+            hosts=config.hosts,
+            options=config.options,
+            faults=config.faults,
+        )
+
+    with ExitStack() as stack:
+        if config.journal is None:
+            app = App(make(clock))
+        else:
+            app = stack.enter_context(closing(open_journal(config.journal, clock, config.identity(), make)))
+        asyncio.run(_until_signalled(app, config, ready))
 
 
-async def _until_signalled(
-    network: Network, config: ServerConfig, ready: Callable[[dict[str, Any]], None]
-) -> None:
+async def _until_signalled(app: App, config: ServerConfig, ready: Callable[[dict[str, Any]], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
-    server = Server(network, config.port)
+    server = Server(app.network, config.port, app)
     await server.start()
     try:
         ready(server.description(config.clock))
@@ -89,10 +112,10 @@ async def _until_signalled(
 class Server:
     """The network on a port of the loopback address, inside a running event loop."""
 
-    def __init__(self, network: Network, port: int = 0) -> None:
+    def __init__(self, network: Network, port: int = 0, app: App | None = None) -> None:
         self.network = network
         self.port = port
-        self._app = App(network)
+        self._app = app or App(network)
         self._runner: web.AppRunner | None = None
 
     @property

@@ -134,6 +134,15 @@ def test_a_server_that_is_gone_is_reported_by_every_way_of_asking(own_server: Se
             assert isinstance(caught.value.__cause__, redis.ConnectionError)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:1/3", "rediss://127.0.0.1:1/3", "unix:///nowhere.sock?db=3"]
+)
+def test_every_kind_of_url_is_tried(url: str) -> None:
+    reason = r"(127\.0\.0\.1:1|/nowhere\.sock)/3 cannot be reached"
+    with connect(url, retries=0) as client, pytest.raises(StoreUnavailable, match=reason):
+        RedisStore(client, "test").load(job_id(1))
+
+
 @pytest.mark.redis
 def test_a_server_that_is_full_changes_nothing(own_server: Server) -> None:
     with connect(own_server.url) as client:
@@ -142,7 +151,7 @@ def test_a_server_that_is_full_changes_nothing(own_server: Server) -> None:
         claim = claimed(store, job.id)
         client.config_set("maxmemory", 1)
 
-        with pytest.raises(StoreUnavailable, match="refuses to work: (OutOfMemoryError|OOM)"):
+        with pytest.raises(StoreUnavailable, match=r"refuses to work: (OutOfMemoryError|OOM)"):
             store.save(claim, apply(job, short_of_credit(T0)), [], now=T0, lease=LEASE)
         client.config_set("maxmemory", 0)
 

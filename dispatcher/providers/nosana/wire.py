@@ -37,7 +37,7 @@ class Timeouts:
     """
 
     connect: float = 5.0
-    read: float = 30.0
+    read: float = 20.0
     write: float = 10.0
     pool: float = 5.0
 

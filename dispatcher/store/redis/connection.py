@@ -1,6 +1,6 @@
 """How a connection to the server is made, and why so."""
 
-from typing import Final
+from typing import Any, Final
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -29,12 +29,14 @@ def connect(url: str, *, timeout: float = TIMEOUT, retries: int = RETRIES) -> re
 
     Raises `SettingsError` for a URL that cannot be read; the message does not repeat it, as it may hold a password.
     """
+    over_tcp: dict[str, Any] = {
+        "socket_connect_timeout": min(timeout, CONNECT_TIMEOUT),
+        "socket_keepalive": True,
+    }
     try:
         return redis.Redis.from_url(
             url,
             socket_timeout=timeout,
-            socket_connect_timeout=min(timeout, CONNECT_TIMEOUT),
-            socket_keepalive=True,
             health_check_interval=_IDLE,
             retry=Retry(_BACKOFF, retries),
             # RESP2, as redis-py before 8 did: RESP3 brings nothing here, and on connecting asks servers for
@@ -42,6 +44,7 @@ def connect(url: str, *, timeout: float = TIMEOUT, retries: int = RETRIES) -> re
             protocol=2,
             decode_responses=False,
             client_name="dispatcher",
+            **({} if url.startswith("unix:") else over_tcp),
         )
     except ValueError:
         # The cause is left behind on purpose: it may quote a part of the URL, and so of the password.
