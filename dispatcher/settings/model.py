@@ -1,0 +1,260 @@
+"""The settings: names, defaults, forms, limits.
+
+Every field is the environment variable DISPATCHER_<NAME>; an empty variable counts as not set.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dispatcher.domain.duration import Duration
+from dispatcher.domain.errors import SettingsError
+from dispatcher.domain.ids import AccountName
+from dispatcher.settings import urls
+
+PREFIX = "DISPATCHER_"
+DEFAULT_ACCOUNT = AccountName("default")
+_ACCOUNT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_))*")
+_CLOCK = re.compile(r"(?P<speed>\d{1,9}(?:\.\d{1,9})?)@\d{1,12}(?:\.\d{1,9})?")
+
+
+def _credential(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("it holds a blank, a line break or a character that no HTTP header may carry")
+    return SecretStr(text)
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _clock(value: str) -> str:
+    text = value.strip()
+    found = _CLOCK.fullmatch(text)
+    if text and (found is None or float(found["speed"]) <= 0):
+        raise ValueError("write it as <speed>@<origin in unix seconds>, as in 60@1767225600")
+    return text
+
+
+def _key_prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", value):
+        raise ValueError(
+            "write it with letters, digits and _ . : - only, at most 64, beginning with a letter or digit"
+        )
+    return value
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(urls.redis_url)]
+ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
+WebUrl = Annotated[str, AfterValidator(urls.web_url)]
+GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
+Credential = Annotated[SecretStr, AfterValidator(_credential)]
+
+
+class NamedAccount(BaseModel):
+    """A further account as it is written: DISPATCHER_ACCOUNTS__<NAME>__<FIELD>. What is left out is the same
+    as for the default account, but for the key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    api_key: Credential = Field(description="the account's API key")
+    api_url: WebUrl | None = None
+    ipfs_api_url: WebUrl | None = None
+    ipfs_gateway_url: GatewayUrl | None = None
+    ipfs_jwt: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account with everything filled in. `api_url` ends without, `ipfs_gateway_url` with a slash."""
+
+    name: AccountName
+    api_key: SecretStr = field(repr=False)
+    api_url: str
+    ipfs_api_url: str
+    ipfs_gateway_url: str
+    ipfs_jwt: SecretStr | None = field(repr=False)
+    """None: definitions cannot be pinned."""
+
+
+def _same_as_store(data: dict[str, Any]) -> SecretStr:
+    url: SecretStr = data["redis_url"]
+    return url
+
+
+def _broker_or_store(data: dict[str, Any]) -> SecretStr:
+    broker: SecretStr = data["broker_url"]
+    return broker if urls.is_redis(broker) else _same_as_store(data)
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Made by `load`, which says what is wrong in the operator's words."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    redis_url: RedisUrl = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="the Redis or Valkey server that keeps the jobs"
+    )
+    broker_url: ServiceUrl = Field(
+        default_factory=_same_as_store, description="Celery's broker; default: DISPATCHER_REDIS_URL"
+    )
+    result_url: ServiceUrl = Field(
+        default_factory=_broker_or_store,
+        description="Celery's results; default: the broker if that is Redis, otherwise DISPATCHER_REDIS_URL",
+    )
+    key_prefix: Annotated[str, AfterValidator(_key_prefix)] = Field(
+        "dispatcher", description="what the store's keys begin with"
+    )
+
+    nosana_api_key: Credential | None = Field(None, description="the default account's API key, nos_...")
+    nosana_api_url: WebUrl = Field("https://dashboard.k8s.prd.nos.ci", description="the Nosana credits API")
+    ipfs_api_url: WebUrl = Field("https://api.pinata.cloud", description="where definitions are pinned")
+    ipfs_gateway_url: GatewayUrl = Field("https://nosana.mypinata.cloud/ipfs/", description="where results are read")
+    ipfs_jwt: Credential | None = Field(None, description="the token for DISPATCHER_IPFS_API_URL")
+    accounts: Annotated[dict[str, NamedAccount], NoDecode] = Field(
+        default_factory=dict, description="further accounts: DISPATCHER_ACCOUNTS__<NAME>__API_KEY and so on"
+    )
+
+    clock: Annotated[str, AfterValidator(_clock)] = Field(
+        "", description="a simulated clock, <speed>@<origin in unix seconds>; empty: the wall clock"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto, json or console; auto is console on a terminal and JSON lines elsewhere"
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL")
+
+    worker_concurrency: int = Field(
+        16, ge=1, le=1024, description="threads of a worker: how many calls it makes at once"
+    )
+    lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
+    retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
+    sweep_interval: Duration = Field(
+        timedelta(milliseconds=100), description="how often workers look for jobs that fell due"
+    )
+    # An hour, Celery's own default, and not less: a message is not what keeps a job going (the agenda is, and
+    # a job whose worker died falls due again when the lease ends), so little is won by a shorter time; and
+    # Celery's Redis transport gives back *every* message of the database that is older, also the long tasks of
+    # other applications that share it. Where the database is the dispatcher's alone, 5m is a good value.
+    visibility_timeout: Duration = Field(
+        timedelta(hours=1),
+        description="when Celery's Redis transport gives a dead worker's message to another",
+    )
+    result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
+
+    _unknown: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("accounts")
+    @classmethod
+    def _accounts(cls, value: dict[str, NamedAccount], info: ValidationInfo) -> dict[str, NamedAccount]:
+        for name in value:
+            if not _ACCOUNT_NAME.fullmatch(name):
+                raise ValueError(
+                    "an account's name is made of letters, digits and _, beginning with a letter or digit"
+                )
+        if DEFAULT_ACCOUNT in value and info.data.get("nosana_api_key") is not None:
+            raise ValueError(
+                "the account `default` is given twice: by DISPATCHER_NOSANA_API_KEY and by "
+                "DISPATCHER_ACCOUNTS__DEFAULT__API_KEY; leave one of them out"
+            )
+        return value
+
+    @field_validator("lease")
+    @classmethod
+    def _lease(cls, value: timedelta) -> timedelta:
+        return _between(value, timedelta(seconds=10), timedelta(hours=1), "10s to 1h")
+
+    @field_validator("sweep_interval")
+    @classmethod
+    def _sweep_interval(cls, value: timedelta) -> timedelta:
+        return _between(value, timedelta(milliseconds=10), timedelta(minutes=1), "0.01s to 1m")
+
+    @field_validator("retention", "result_expires")
+    @classmethod
+    def _kept(cls, value: timedelta) -> timedelta:
+        return _between(value, timedelta(minutes=1), timedelta(days=3650), "1m to 3650d")
+
+    @field_validator("visibility_timeout")
+    @classmethod
+    def _visibility_timeout(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        lease = info.data.get("lease")
+        if lease is not None and value < 2 * lease:
+            raise ValueError("it must be at least twice DISPATCHER_LEASE, or healthy tasks are run twice")
+        return value
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Variables that begin with DISPATCHER_ and mean nothing: misspelt, most likely. Sorted."""
+        return self._unknown
+
+    @property
+    def redis_is_configured(self) -> bool:
+        """Whether somebody named the Redis server, or its address is only the default."""
+        return "redis_url" in self.model_fields_set
+
+    def account_names(self) -> tuple[AccountName, ...]:
+        """Accounts that can be used, the default one first."""
+        names = {AccountName(name) for name in self.accounts}
+        if self.nosana_api_key is not None:
+            names.add(DEFAULT_ACCOUNT)
+        return tuple(sorted(names, key=lambda name: (name != DEFAULT_ACCOUNT, name)))
+
+    def account(self, name: str) -> Account:
+        """The account of this name. Raises `SettingsError`, which names the variable that would make one."""
+        if name == DEFAULT_ACCOUNT and self.nosana_api_key is not None:
+            given = NamedAccount(api_key=self.nosana_api_key)
+        elif name in self.accounts:
+            given = self.accounts[name]
+        elif name == DEFAULT_ACCOUNT:
+            raise SettingsError("no API key: set DISPATCHER_NOSANA_API_KEY to the key of your Nosana account")
+        else:
+            known = ", ".join(self.account_names()) or "none"
+            raise SettingsError(
+                f"no account {name!r} (there are: {known}): set {PREFIX}ACCOUNTS__<NAME>__API_KEY for it"
+            )
+        return Account(
+            name=AccountName(name),
+            api_key=given.api_key,
+            api_url=given.api_url or self.nosana_api_url,
+            ipfs_api_url=given.ipfs_api_url or self.ipfs_api_url,
+            ipfs_gateway_url=given.ipfs_gateway_url or self.ipfs_gateway_url,
+            ipfs_jwt=given.ipfs_jwt or self.ipfs_jwt,
+        )
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Everything that no log line may show."""
+        accounts = [
+            secret for account in self.accounts.values() for secret in (account.api_key, account.ipfs_jwt)
+        ]
+        keys = [secret for secret in (self.nosana_api_key, self.ipfs_jwt, *accounts) if secret is not None]
+        addresses = (self.redis_url, self.broker_url, self.result_url)
+        return (*keys, *(password for url in addresses for password in urls.passwords_in(url)))
+
+
+def _between(value: timedelta, least: timedelta, most: timedelta, limits: str) -> timedelta:
+    if not least <= value <= most:
+        raise ValueError(f"it must be {limits}")
+    return value
