@@ -1,0 +1,82 @@
+"""Wires the parts from the settings: store, ledger, providers, clock, bell. No logic."""
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from dispatcher import settings as settings_module
+from dispatcher.domain.ids import JobId
+from dispatcher.engine.parts import Parts, Timing
+from dispatcher.ops.clock import parse_clock
+from dispatcher.ops.journal import JobJournal
+from dispatcher.ops.waker import CeleryWaker
+from dispatcher.providers.accounts import Accounts
+from dispatcher.providers.nosana import NosanaProvider
+from dispatcher.settings import Account, Settings
+from dispatcher.store.redis import RedisLedger, RedisStore, connect
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What one process works with."""
+
+    settings: Settings
+    parts: Parts
+    accounts: Accounts
+
+
+def new_id() -> JobId:
+    """A random job id."""
+    return JobId(f"job_{secrets.token_hex(12)}")
+
+
+def build(settings: Settings, app: Any) -> Runtime:
+    """All parts for these settings; `app` is the Celery application through which workers are rung."""
+    client = connect(settings.redis_url.get_secret_value())
+    accounts = Accounts({name: _provider(settings.account(name)) for name in settings.account_names()})
+    parts = Parts(
+        store=RedisStore(client, settings.key_prefix),
+        ledger=RedisLedger(client, settings.key_prefix),
+        providers=accounts,
+        clock=parse_clock(settings.clock),
+        waker=CeleryWaker(app),
+        observer=JobJournal(),
+        new_id=new_id,
+        timing=Timing(
+            lease=settings.lease.total_seconds(),
+            retention=settings.retention.total_seconds(),
+        ),
+    )
+    return Runtime(settings, parts, accounts)
+
+
+def _provider(account: Account) -> NosanaProvider:
+    return NosanaProvider(
+        name=account.name,
+        api_key=account.api_key,
+        api_url=account.api_url,
+        ipfs_api_url=account.ipfs_api_url,
+        ipfs_gateway_url=account.ipfs_gateway_url,
+        ipfs_jwt=account.ipfs_jwt,
+    )
+
+
+_lock = threading.Lock()
+_runtime: list[Runtime] = []
+
+
+def runtime(app: Any) -> Runtime:
+    """This process's runtime, built from the environment at the first call."""
+    with _lock:
+        if not _runtime:
+            _runtime.append(build(settings_module.load(), app))
+        return _runtime[0]
+
+
+def close() -> None:
+    """Close the connections of this process's runtime, if it has one."""
+    with _lock:
+        for built in _runtime:
+            built.accounts.close()
+        _runtime.clear()

@@ -1,0 +1,205 @@
+"""Commands about jobs: enqueue, show, jobs, stop, extend, events."""
+
+import json
+import sys
+from typing import IO, Any
+
+import click
+
+from dispatcher import client
+from dispatcher.cli.inputs import DURATION, labels_of, read_json
+from dispatcher.cli.output import json_option, print_fields, print_json, print_table
+from dispatcher.domain.events import EVENTS
+from dispatcher.domain.job import State
+from dispatcher.domain.view import timestamp
+
+
+@click.command("enqueue")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--market", required=True, help="Address or slug of the market.")
+@click.option("--timeout", required=True, help="Run time posted at first: 30m.")
+@click.option("--extend-by", help="Extend by so much before it runs out.")
+@click.option("--extend-margin", help="How long before the deadline to extend.")
+@click.option("--max-extends", type=click.IntRange(min=1), help="At most so many extensions.")
+@click.option("--max-runtime", help="Never more run time than this in total.")
+@click.option("--max-cost", help="Never more than this, in US dollars: 2.50.")
+@click.option("--stop-after", help="Stop so long after a host took it.")
+@click.option("--stop-at", help="Stop at this time: 2026-12-24T18:00:00+01:00.")
+@click.option("--queued-at-most", help="Stop if no host took it for so long.")
+@click.option("--poll-every", help="First interval of looking at it.")
+@click.option("--fail-when-short", is_flag=True, help="Fail instead of waiting for credit.")
+@click.option("--request-id", help="Idempotency key: the same again gives the job that is there.")
+@click.option("--label", "labels", multiple=True, callback=labels_of, help="name=value; may be repeated.")
+@click.option("--priority", type=click.IntRange(-100, 100), default=0)
+@click.option("--account", default="default", show_default=True)
+@click.option("--node", help="The one host that may run it.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
+@click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
+@json_option
+def enqueue_command(file: IO[str], wait: bool, wait_timeout: Any, as_json: bool, **options: Any) -> None:
+    """Enqueue the job definition in FILE (JSON; - for standard input)."""
+    handle = client.enqueue(_request(read_json(file), options))
+    if not wait:
+        if as_json:
+            print_json({"id": handle.id, "new": handle.new, **handle.view()})
+        else:
+            click.echo(f"{handle.id}  {'enqueued' if handle.new else 'known already, nothing was enqueued'}")
+        return
+    if not as_json:
+        click.echo(f"{handle.id}  waiting for its end", err=True)
+    try:
+        handle.wait(wait_timeout)
+    except TimeoutError as e:
+        click.echo(f"error: {e}", err=True)
+        sys.exit(1)
+    if as_json:
+        print_json({"new": handle.new, **handle.view()})
+    else:
+        _show(handle)
+    sys.exit(0 if handle.state is State.COMPLETED else 3)
+
+
+def _request(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Options as the fields of a request, unread: the request itself names all their faults at once."""
+    extend = {
+        "by": options["extend_by"],
+        "margin": options["extend_margin"],
+        "max_times": options["max_extends"],
+    }
+    stop = {
+        "after": options["stop_after"],
+        "at": options["stop_at"],
+        "max_cost": options["max_cost"],
+        "queued_longer_than": options["queued_at_most"],
+    }
+    if options["extend_by"] is not None or options["stop_after"] is not None:
+        extend["max_runtime"] = options["max_runtime"]
+    else:
+        stop["after"] = options["max_runtime"]
+    policies: dict[str, Any] = {"stop": _given(stop)}
+    if _given(extend):
+        policies["extend"] = _given(extend)
+    if options["poll_every"] is not None:
+        policies["poll"] = {"every": options["poll_every"]}
+    if options["fail_when_short"]:
+        policies["credit"] = {"when_short": "fail"}
+    names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
+    return {**_given({name: options[name] for name in names}), "definition": definition, "policies": policies}
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+@click.command("show")
+@click.argument("job_id")
+@json_option
+def show_command(job_id: str, as_json: bool) -> None:
+    """Show where a job is, why, what happens next and what it costs."""
+    handle = client.get_job(job_id)
+    if as_json:
+        print_json(handle.view())
+    else:
+        _show(handle)
+
+
+def _show(handle: client.JobHandle) -> None:
+    seen = handle.view()
+    step, cost = seen["next"], seen["cost"]
+    print_fields(
+        [
+            ("job", seen["id"]),
+            ("request id", seen["request_id"]),
+            ("state", f"{seen['state']} ({seen['reason']})"),
+            ("why", seen["detail"]),
+            ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
+            ("market", seen["market"]),
+            ("address", seen["address"]),
+            ("host", seen["node"]),
+            ("created", seen["created_at"]),
+            ("started", seen["started_at"]),
+            ("deadline", seen["deadline"]),
+            ("ended", seen["ended_at"]),
+            ("ran for", seen["ran_for"]),
+            ("time-out", f"{seen['timeout']} ({seen['extends']} extensions)"),
+            ("exit code", seen["exit_code"]),
+            ("result", seen["result_cid"]),
+            ("cost so far", f"${cost['so_far_usd']}"),
+            ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
+            ("at most ever", f"${cost['allowed_usd']}" if cost["allowed_usd"] else "no policy limits it"),
+            ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
+        ]
+    )
+
+
+@click.command("jobs")
+@click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@json_option
+def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List jobs, the newest first."""
+    seen = client.list_jobs(states=[State(state) for state in states], limit=limit)
+    if as_json:
+        print_json(seen)
+        return
+    rows = [
+        (
+            job["id"],
+            job["state"],
+            job["reason"],
+            f"{job['next']['action']} {job['next']['at']}" if job["next"] else "",
+            job["extends"],
+            job["cost"]["so_far_usd"],
+            job["cost"]["committed_usd"],
+        )
+        for job in seen
+    ]
+    print_table(["job", "state", "reason", "next", "extends", "so far $", "at most now $"], rows)
+
+
+@click.command("stop")
+@click.argument("job_ids", nargs=-1, required=True)
+@json_option
+def stop_command(job_ids: tuple[str, ...], as_json: bool) -> None:
+    """Stop jobs. A stop wins over every extension, and over a post that is under way."""
+    handles = [client.get_job(job_id) for job_id in job_ids]
+    for handle in handles:
+        handle.stop()
+    if as_json:
+        print_json([{"id": handle.id, "state": handle.state, "asked": not handle.done} for handle in handles])
+        return
+    for handle in handles:
+        click.echo(f"{handle.id}  {f'is over already: {handle.state}' if handle.done else 'stop asked for'}")
+
+
+@click.command("extend")
+@click.argument("job_id")
+@click.argument("by", type=DURATION)
+@json_option
+def extend_command(job_id: str, by: Any, as_json: bool) -> None:
+    """Give a job so much more run time: extend ID 30m."""
+    handle = client.get_job(job_id).extend(by)
+    if as_json:
+        print_json({"id": handle.id, "seconds": int(by.total_seconds()), "asked": True})
+    else:
+        click.echo(f"{handle.id}  extension asked for")
+
+
+@click.command("events")
+@click.argument("job_id")
+@json_option
+def events_command(job_id: str, as_json: bool) -> None:
+    """Print everything that happened to a job, oldest first."""
+    for event in client.get_job(job_id).events():
+        fields = EVENTS.dump_python(event, mode="json", exclude_none=True)
+        at, kind = timestamp(fields.pop("at")), fields.pop("kind")
+        if as_json:
+            print_json({"at": at, "kind": kind, **fields})
+        else:
+            said = "  ".join(f"{name}={_short(value)}" for name, value in fields.items())
+            click.echo(f"{at}  {kind:<15} {said}")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,57 @@
+"""The group of commands."""
+
+import sys
+
+import click
+
+from dispatcher.cli.jobs import (
+    enqueue_command,
+    events_command,
+    extend_command,
+    jobs_command,
+    show_command,
+    stop_command,
+)
+from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
+from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.domain.errors import DispatcherError, InvalidRequest
+
+
+class _Group(click.Group):
+    """Prints our errors as one clear text instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except InvalidRequest as e:
+            click.echo(str(e), err=True)
+            sys.exit(2)
+        except DispatcherError as e:
+            click.echo(f"error: {e}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dispatcher")
+def main() -> None:
+    """Run jobs on prepaid compute networks: posted once, followed, extended, stopped, within what you allowed.
+
+    Settings are read from DISPATCHER_... variables; see the README.
+    """
+
+
+for _command in (
+    enqueue_command,
+    show_command,
+    jobs_command,
+    stop_command,
+    extend_command,
+    events_command,
+    balance_command,
+    markets_command,
+    validate_command,
+    simulate_command,
+    redis_command,
+    demo_command,
+):
+    main.add_command(_command)

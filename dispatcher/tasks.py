@@ -1,0 +1,106 @@
+"""The Celery tasks. A follow-up carries job ids and nothing else that matters; its name says what fell due.
+
+All four follow-ups do the same: the job is read again, decided again and moved on. A lost, late or doubled
+message does no harm. `dispatcher.submit` takes a request from an application that cannot import this package.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery.worker.request import Request
+
+from dispatcher import bootstrap
+from dispatcher.celery import app
+from dispatcher.domain.errors import InvalidRequest, RequestError
+from dispatcher.domain.ids import JobId
+from dispatcher.domain.request import JobRequest
+from dispatcher.engine import intake
+from dispatcher.engine.advance import advance
+from dispatcher.engine.parts import Parts
+from dispatcher.engine.sweep import sweep as sweep_once
+
+_log = structlog.get_logger(__name__)
+
+
+class QuietRequest(Request):  # type: ignore[misc] # celery ships no types
+    """Keeps a request's arguments, which may hold secrets, out of events, Flower and `inspect`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._argsrepr, self._kwargsrepr = "<request>", "<request>"
+
+    def info(self, safe: bool = True) -> Any:  # noqa: ARG002 - celery's signature; always safe
+        return super().info(safe=True)
+
+
+def _parts() -> Parts:
+    return bootstrap.runtime(app).parts
+
+
+def _advance_all(job_ids: Sequence[str]) -> None:
+    failed: Exception | None = None
+    for job_id in job_ids:
+        structlog.contextvars.bind_contextvars(job=job_id)
+        try:
+            advance(_parts(), JobId(job_id))
+        except Exception as e:  # noqa: BLE001 - one job's trouble must not keep the others waiting
+            _log.exception("advance_failed", job=job_id)
+            failed = e
+        finally:
+            structlog.contextvars.unbind_contextvars("job")
+    if failed is not None:
+        raise failed
+
+
+@app.task(name="dispatcher.dispatch")
+def dispatch(job_ids: list[str]) -> None:
+    """Credit, pin, post."""
+    _advance_all(job_ids)
+
+
+@app.task(name="dispatcher.poll")
+def poll(job_ids: list[str]) -> None:
+    """Ask the network how jobs are."""
+    _advance_all(job_ids)
+
+
+@app.task(name="dispatcher.extend")
+def extend(job_ids: list[str]) -> None:
+    """Extend jobs before they run out."""
+    _advance_all(job_ids)
+
+
+@app.task(name="dispatcher.stop")
+def stop(job_ids: list[str]) -> None:
+    """Stop jobs."""
+    _advance_all(job_ids)
+
+
+@app.task(name="dispatcher.sweep")
+def sweep() -> None:
+    """One round of the sweep that every worker runs by itself."""
+    sweep_once(_parts())
+
+
+@app.task(
+    name="dispatcher.submit", bind=True, ignore_result=False, Request=QuietRequest, throws=(ValueError,)
+)
+def submit(self: Any, **request: Any) -> dict[str, Any]:
+    """Enqueue a request: the fields of `JobRequest` as keyword arguments, in JSON.
+
+    Answers `{"id": "job_…", "new": true}`; `new` is False where the request id was known. A bad request fails
+    with a ValueError of two arguments: a text that lists every fault, and the faults as
+    `[{"path", "message"}]`, so that an application without this package can read them.
+
+    Without a request id the task's own id is taken: a broker may deliver a message twice, and that must not be two
+    jobs.
+    """
+    request.setdefault("request_id", f"celery:{self.request.id}")
+    try:
+        added = intake.enqueue(_parts(), [JobRequest.parse(request)])[0]
+    except InvalidRequest as e:
+        raise ValueError(str(e), [fault.as_dict() for fault in e.faults]) from None
+    except RequestError as e:
+        raise ValueError(str(e), [{"path": "request_id", "message": str(e)}]) from None
+    return {"id": added.id, "new": added.new}

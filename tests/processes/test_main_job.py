@@ -1,0 +1,176 @@
+"""The main job through real processes: three ways in, and processes that are killed on the way."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from dispatcher.domain.errors import SettingsError
+from dispatcher.ops.clock import poll
+from dispatcher.ops.embedded import find_server
+from tests.processes.station import PATIENCE, Station, station
+
+pytestmark = pytest.mark.processes
+
+MARKET = "nvidia-3060"
+SECRET = "canary-5f1c9d"
+
+
+def definition(**simulated: Any) -> dict[str, Any]:
+    return {
+        "version": "0.1",
+        "type": "container",
+        "meta": {"trigger": "test", "simulated": simulated},
+        "ops": [
+            {
+                "type": "container/run",
+                "id": "main",
+                "args": {"image": "ubuntu", "cmd": "run", "env": {"TOKEN": SECRET}},
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Station]:
+    try:
+        find_server()
+    except SettingsError as e:
+        if os.environ.get("CI"):
+            pytest.fail(str(e))
+        pytest.skip(str(e))
+    with station(tmp_path) as built:
+        yield built
+
+
+def write(path: Path, document: object) -> str:
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def python(place: Station, code: str) -> Any:
+    """What a program of an application prints, as JSON."""
+    done = place.run("python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_three_ways_in_lead_to_the_same_end(place: Station, tmp_path: Path) -> None:
+    worker = place.start_worker("one")
+    file = write(tmp_path / "job.json", definition(runs_for="25m"))
+    # fmt: off
+    shell = place.json(
+        "enqueue", file, "--market", MARKET, "--timeout", "10m", "--extend-by", "10m",
+        "--max-runtime", "4h", "--max-cost", "2.50", "--request-id", "shell",
+    )
+    # fmt: on
+    assert shell["new"]
+
+    request = {
+        "definition": definition(runs_for="25m"),
+        "market": MARKET,
+        "timeout": "10m",
+        "policies": {"extend": {"by": "10m"}},
+    }
+    code = f"""
+import json
+from dispatcher import JobRequest, enqueue
+handle = enqueue(JobRequest(**{request!r}, request_id="python"))
+again = enqueue(JobRequest(**{request!r}, request_id="python"))
+print(json.dumps([handle.id, handle.new, again.id == handle.id, again.new]))
+"""
+    from_python, new, same, new_again = python(place, code)
+    assert (new, same, new_again) == (True, True, False)
+
+    url = place.env["DISPATCHER_REDIS_URL"]
+    with Celery("another application", broker=url, backend=url, set_as_current=False) as other:
+        submitted = other.send_task("dispatcher.submit", kwargs={**request, "request_id": "celery"})
+        from_celery = submitted.get(timeout=PATIENCE)
+        assert from_celery["new"]
+        refused = other.send_task("dispatcher.submit", kwargs={**request, "timeout": "10", "markt": "x"})
+        with pytest.raises(ValueError, match="timeout: 10 has no unit") as error:
+            refused.get(timeout=PATIENCE)
+        assert sorted(fault["path"] for fault in error.value.args[1]) == ["markt", "timeout"]
+
+    ends = [place.ended(job_id) for job_id in (shell["id"], from_python, from_celery["id"])]
+    assert [(end["state"], end["extends"], end["exit_code"]) for end in ends] == [("completed", 2, 0)] * 3
+    assert {end["cost"]["settled_usd"] for end in ends} == {"0.020"}
+    balance = place.json("balance")
+    assert Decimal(balance["settled_usd"]) == Decimal(balance["jobs_settled_usd"]) == Decimal("0.060")
+    assert Decimal(balance["held_usd"]) == Decimal(balance["reserved_usd"]) == 0
+    assert place.ledger()["duplicate_posts"] == 0
+    # Definitions may hold secrets: no log line shows them.
+    assert SECRET not in worker.log.read_text()
+
+
+def test_killed_processes_lose_nothing_and_double_nothing(place: Station, tmp_path: Path) -> None:
+    """Workers, beat and the network are killed in the middle of the jobs; for some seconds nobody is there at all.
+
+    A second is two minutes of the network's time: the time-outs leave room for the start of new workers.
+    """
+    one, two, beat = place.start_worker("one"), place.start_worker("two"), place.start_beat()
+    file = write(tmp_path / "job.json", definition(runs_for="95m"))
+    # fmt: off
+    ids = [
+        place.json(
+            "enqueue", file, "--market", MARKET, "--timeout", "80m", "--extend-by", "80m", "--extend-margin", "30m",
+            "--request-id", f"job-{number}",
+        )["id"]
+        for number in range(6)
+    ]
+    # fmt: on
+
+    def all_run() -> bool | None:
+        return len(place.json("jobs", "--state", "running")) == len(ids) or None
+
+    assert poll(all_run, within=PATIENCE, every=0.1)
+    one.end(signal.SIGKILL)
+    beat.end(signal.SIGKILL)
+    place.restart_network()
+    two.end(signal.SIGKILL)
+    place.start_worker("three")
+    place.start_beat()
+    ends = [place.ended(job_id) for job_id in ids]
+    assert [(end["state"], end["extends"]) for end in ends] == [("completed", 1)] * len(ids)
+    ledger = place.ledger()
+    assert ledger["duplicate_posts"] == 0
+    assert ledger["duplicate_extends"] == 0
+    assert Decimal(place.json("balance")["held_usd"]) == 0
+
+
+def test_operators_see_stop_and_inspect(place: Station, tmp_path: Path) -> None:
+    place.start_worker("one")
+    file = write(tmp_path / "job.json", definition(runs_for="20h"))
+    running = place.json("enqueue", file, "--market", MARKET, "--timeout", "24h")["id"]
+    waiting = place.json("enqueue", file, "--market", MARKET, "--timeout", "1h", "--account", "poor")["id"]
+    assert poll(lambda: place.json("show", running)["state"] == "running" or None, within=PATIENCE, every=0.1)
+
+    def short() -> bool | None:
+        return place.json("show", waiting)["reason"] == "awaiting_credit" or None
+
+    assert poll(short, within=PATIENCE, every=0.1)
+    registered = place.run("celery", "-A", "dispatcher", "inspect", "registered")
+    for name in ("submit", "dispatch", "poll", "extend", "stop", "sweep"):
+        assert f"dispatcher.{name}" in registered.stdout
+    place.json("stop", running)
+    place.credit("nos_poor", "1")
+    assert (place.ended(running)["state"], place.ended(running)["reason"]) == ("stopped", "operator")
+
+    def posted() -> bool | None:
+        return place.json("show", waiting)["posts"] == 1 or None
+
+    assert poll(posted, within=PATIENCE, every=0.1)
+    kinds = [
+        json.loads(line)["kind"]
+        for line in place.run("dispatcher", "events", waiting, "--json").stdout.splitlines()
+    ]
+    assert kinds[:2] == ["enqueued", "waited"]
+    assert "woken" in kinds
+    place.json("stop", waiting)
+    place.ended(waiting)
