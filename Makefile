@@ -54,8 +54,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  "$$chosen" -m venv --clear $(VENV) || { \
 	    echo "The venv could not be made; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
 	fi
-	@echo "Installing into $(VENV)"
+	@echo "Installing into $(VENV) (once, a minute or so)"
 	@# First pip itself: dependency groups need 25.1, and an old Python brings an older one.
-	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	@$(PIP) install -qq --constraint constraints.txt --upgrade pip
+	@$(PIP) install -qq --constraint constraints.txt --editable '.[all]' --group dev
 	@touch $@
