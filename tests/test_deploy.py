@@ -124,7 +124,7 @@ def test_the_image_has_what_the_services_run() -> None:
     assert any(Requirement(line).name == "flower" for line in PROJECT["optional-dependencies"]["flower"])
     assert "PATH=/opt/dispatcher/bin:$PATH" in DOCKERFILE
     (command,) = _instructions("CMD")
-    assert shlex.join(yaml.safe_load(command)) == PROCFILE["worker"]
+    assert yaml.safe_load(command) == _words(PROCFILE["worker"])
     assert not _instructions("ENTRYPOINT")
 
 
