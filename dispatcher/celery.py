@@ -49,7 +49,7 @@ app.conf.update(
     # "celery" too, because send_task without a queue, from an application that cannot import this package,
     # goes there. Where other applications have workers on that queue: `celery -A dispatcher worker -Q dispatcher`.
     task_default_queue=QUEUE,
-    task_queues=(Queue(QUEUE), Queue("celery")),  # type: ignore[no-untyped-call] # kombu is half typed
+    task_queues=(Queue(QUEUE), Queue("celery", exchange="celery", routing_key="celery")),  # type: ignore[no-untyped-call] # kombu is half typed
     # The work is waiting for HTTP: threads, many to a core. Prefork runs executed tasks again on SIGTERM.
     worker_pool="threads",
     worker_concurrency=_settings.worker_concurrency,

@@ -28,7 +28,7 @@ CELERY = ("worker", "beat", "flower")
 
 def _words(command: str) -> list[str]:
     """The command without what only a shell needs, and without address and host name, in which the two must differ."""
-    words = shlex.split(command.removeprefix("mkdir -p .dispatcher && exec "))
+    words = shlex.split(command.removeprefix("mkdir -p .dispatcher && ").removeprefix("exec "))
     return [word for word in words if not word.startswith(("--address=", "--hostname="))]
 
 
@@ -43,7 +43,7 @@ def test_the_same_processes_with_the_same_commands() -> None:
     assert set(PROCFILE) == set(SERVICES) == {"redis", *CELERY}
     for name in CELERY:
         assert _words(PROCFILE[name]) == _words(shlex.join(SERVICES[name]["command"])), name
-    assert PROCFILE["redis"] == "dispatcher redis"
+    assert PROCFILE["redis"] == "exec dispatcher redis"
 
 
 def test_the_commands_are_installed_by_the_package_and_its_dependencies() -> None:

@@ -151,6 +151,7 @@ def test_a_job_waits_for_credit_and_is_woken_when_it_arrives() -> None:
     world.run_for(11)
     assert world.job(job_id).state in {State.QUEUED, State.RUNNING}
     assert world.clock.at - arrived <= 11
+    assert "woken" in world.kinds(job_id)  # not its own slow ladder, which was minutes away
     world.run()
     assert world.job(job_id).state is State.COMPLETED
     assert_accounts_closed(world)

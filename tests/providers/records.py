@@ -4,7 +4,15 @@ from typing import Any
 
 from tests.providers.stand_in import CID, MARKET, NODE
 
-MISSING: Any = object()
+
+class _Missing:
+    """Its name, and not its address, is in the tests' names: every process must collect the same ones."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING: Any = _Missing()
 
 CREDITS = {"costUSD": 0.024, "creditsUsed": 24, "reservationId": "09ded125", "project": NODE}
 

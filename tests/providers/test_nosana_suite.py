@@ -187,7 +187,7 @@ def test_an_answer_that_comes_too_late_is_no_answer() -> None:
     lab = NosanaLab(faults=[{"route": "jobs.list", "kind": "slow", "seconds": 100, "times": 1}])
     with pytest.raises(e.NoAnswer):
         lab.post(runs_for=600)
-    assert lab.at == START + 30, "the read timeout"
+    assert lab.at == START + 20, "the read timeout"
     lab.post(runs_for=600)
     assert lab.jobs() == 1
 
