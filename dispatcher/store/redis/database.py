@@ -72,10 +72,9 @@ class Database:
         except (errors.ConnectionError, errors.TimeoutError) as e:
             raise StoreUnavailable(f"the store at {self._place} cannot be reached: {type(e).__name__}") from e
         except errors.ResponseError as e:
-            if isinstance(e, _REFUSALS) or any(word in str(e) for word in _REFUSAL_WORDS):
-                raise StoreUnavailable(
-                    f"the store at {self._place} refuses to work: {type(e).__name__}"
-                ) from e
+            refusal = next((word for word in _REFUSAL_WORDS if word in str(e)), type(e).__name__)
+            if isinstance(e, _REFUSALS) or refusal in _REFUSAL_WORDS:
+                raise StoreUnavailable(f"the store at {self._place} refuses to work: {refusal}") from e
             raise Bug(f"the store at {self._place} does not understand: {type(e).__name__}") from e
         except errors.RedisError as e:
             raise StoreUnavailable(f"the store at {self._place} failed: {type(e).__name__}") from e
