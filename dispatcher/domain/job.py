@@ -162,6 +162,8 @@ class Call(Record):
     """US dollars that are held for it."""
     ordered: bool = False
     """An extension that an operator asked for, not the policy."""
+    adds_to: int = 0
+    """Seconds that were allowed when the extension was written down: the index may show it before its answer comes."""
     intended_at: float
     tries: int = 0
     """How often it was sent without a usable answer, in this epoch."""

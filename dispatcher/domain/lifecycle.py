@@ -236,7 +236,8 @@ def _intended(job: Job, event: ev.CallIntended) -> dict[str, Any]:
             if job.call is not None:
                 raise Bug(f"an extension cannot start while a call of {job.id} is open")
             # An order goes before the policy: while there is one, no other extension is begun.
-            call = call.model_copy(update={"ordered": bool(job.extend_ordered)})
+            now_allowed = job.remote.timeout if job.remote is not None else 0
+            call = call.model_copy(update={"ordered": bool(job.extend_ordered), "adds_to": now_allowed})
             return {"call": call, "extend_calls": call.ordinal, "reason": Reason.EXTENDING, "wait": None}
         case Operation.STOP:
             if job.call is not None and job.call.operation is Operation.POST:
@@ -317,7 +318,7 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
         changes["extend_ordered"] = _without_first(job.extend_ordered, call.seconds)
     if event.landed:
         longer = {
-            "timeout": remote.timeout + event.seconds,
+            "timeout": max(call.adds_to + event.seconds, remote.timeout),
             "extended_at": event.at,
             "changed_at": event.at,
             "unchanged_looks": 0,
@@ -350,7 +351,12 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
         elif event.error is None:
             update |= {"seen_at": event.at, "missing_since": None}
         return {"remote": remote.model_copy(update=update)}
-    seen = event.shown() | {"looked_at": event.at, "changed_at": event.at, "unchanged_looks": 0, "error": None}
+    seen = event.shown() | {
+        "looked_at": event.at,
+        "changed_at": event.at,
+        "unchanged_looks": 0,
+        "error": None,
+    }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}
     changes: dict[str, Any] = {"remote": remote.model_copy(update=seen)}

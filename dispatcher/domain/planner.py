@@ -162,10 +162,10 @@ def stop(job: Job) -> Due | None:
     if job.call is not None and job.call.operation is Operation.STOP:
         return Due("stop", job.call.retry_at or 0, Send(job.call.key), FollowUp.STOP, job.stop.reason)
     at = 0.0
-    if job.stop.confirmed_at is not None:
-        at = job.stop.confirmed_at + STOP_REPEAT
     if job.wait is not None and job.wait.reason is Reason.STOP_REQUESTED:
-        at = max(at, job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0))
+        at = job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0)
+    elif job.stop.confirmed_at is not None:
+        at = job.stop.confirmed_at + STOP_REPEAT
     return Due("stop", at, Begin(Operation.STOP), FollowUp.STOP, job.stop.reason)
 
 

@@ -25,7 +25,11 @@ def next_step(job: Job, now: float) -> dict[str, Any] | None:
     if job.state.is_final:
         return None
     due = upcoming(job, now)
-    return {"action": type(due.action).__name__.lower(), "rule": due.rule, "at": timestamp(max(due.at, job.updated_at))}
+    return {
+        "action": type(due.action).__name__.lower(),
+        "rule": due.rule,
+        "at": timestamp(max(due.at, job.updated_at)),
+    }
 
 
 def why(job: Job) -> str:

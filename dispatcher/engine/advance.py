@@ -6,11 +6,11 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import DropExtension, Nothing, OrderStop, Wait
-from dispatcher.domain.costs import extension_refusal
-from dispatcher.domain.errors import Bug, LeaseLost, StoreError
+from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Wait
+from dispatcher.domain.costs import ZERO, extension_refusal
+from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, Job, Reason
+from dispatcher.domain.job import Job, Reason
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import plan
 from dispatcher.engine.parts import Parts
@@ -19,33 +19,28 @@ from dispatcher.ports.store import Claim, Command, Next
 
 _log = structlog.get_logger(__name__)
 
-_STEPS_AT_MOST: Final = 50
-"""A turn that takes more steps than this goes round in a circle."""
+_STEPS_AT_MOST: Final = 500
+"""A turn that takes more steps goes round in a circle; an operator's hundred extensions take three hundred."""
 
-_AFTER_CRASH: Final = 60.0
-"""Seconds after which a job whose turn raised falls due again."""
+_LEASES_TO_FETCH_AGAIN: Final = 4
+"""For as many leases a job is taken while its result is fetched once more: a large one may have outlasted the first."""
 
 
 def advance(parts: Parts, job_id: JobId) -> Job | None:
     """Do for the job whatever is due, until it has to wait or is over. The answer is its record then.
 
     None if somebody else has the job, if there is no such job, or if the lease was lost on the way: nothing is
-    wrong then, the agenda comes back to it. Raises `StoreUnavailable`, and whatever a bug raises.
+    wrong then, the agenda comes back to it. Raises `StoreUnavailable`, and whatever a bug raises: what was saved
+    stays, the rest is dropped, and the lease is left to lapse, so that a job with a bug is tried at that pace.
     """
     claim = parts.store.claim(job_id, now=parts.clock.now(), lease=parts.pace(parts.timing.lease))
     if claim is None:
         return None
-    turn = _Turn(parts, claim)
     try:
-        return turn.run()
+        return _Turn(parts, claim).run()
     except LeaseLost:
         _log.warning("lease_lost", job=job_id)
         return None
-    except StoreError:
-        raise
-    except Exception:
-        turn.give_back()
-        raise
 
 
 class _Turn:
@@ -60,38 +55,24 @@ class _Turn:
         self._result: dict[str, Any] | None = None
 
     def run(self) -> Job:
+        if self._job.state.is_final:
+            return self._close_again()
         for _ in range(_STEPS_AT_MOST):
             self._take_commands()
-            now = self._parts.clock.now()
-            decision = plan(self._job, now)
+            decision = plan(self._job, self._parts.clock.now())
             match decision.action:
                 case Nothing():
-                    return self._release(None)
+                    return self._close()
                 case Wait(until):
                     return self._release(Next(until, decision.follow_up))
                 case OrderStop() | DropExtension():
                     pass  # only the record changes: nothing to write down first
                 case _:
-                    self._save()
-            performed = perform(self._parts, self._job, decision.action, now)
+                    self._save(decision.action)
+            performed = perform(self._parts, self._job, decision.action)
             self._result = performed.result or self._result
             self._happened(performed.events)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
-
-    def give_back(self) -> None:
-        """After an unexpected error: what was saved stays, the rest is dropped, the job falls due again later."""
-        due = Next(self._parts.clock.now() + self._parts.pace(_AFTER_CRASH), FollowUp.DISPATCH)
-        try:
-            self._parts.store.release(
-                self._claim,
-                self._claim.job,
-                [],
-                now=self._parts.clock.now(),
-                due=due,
-                retention=self._parts.pace(self._parts.timing.retention),
-            )
-        except StoreError:
-            _log.warning("give_back_failed", job=self._job.id)
 
     def _take_commands(self) -> None:
         for command in self._claim.commands[self._taken :]:
@@ -103,7 +84,14 @@ class _Turn:
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 
-    def _save(self) -> None:
+    def _save(self, before: Action) -> None:
+        """Write down what happened so far, and renew the lease for what comes next."""
+        lease = self._parts.pace(self._parts.timing.lease)
+        if isinstance(before, Collect) and not before.without_result and not self._unsaved:
+            # A turn that begins with this had a forerunner that was not heard of again, or failed. That is written
+            # down before it is tried, or patience would never end with a result that always takes too long.
+            self._happened([_fetched_again(self._job, self._parts.clock.now())])
+            lease *= _LEASES_TO_FETCH_AGAIN
         if not self._unsaved:
             return
         self._claim = self._parts.store.save(
@@ -111,12 +99,24 @@ class _Turn:
             self._job,
             [event for _, event in self._unsaved],
             now=self._parts.clock.now(),
-            lease=self._parts.pace(self._parts.timing.lease),
+            lease=lease,
             taken=self._taken,
             result=self._result,
         )
         self._taken, self._result = 0, None
         self._tell()
+
+    def _close(self) -> Job:
+        """The job ended. That is saved first, since only the lease says that no other worker has it; its holds are
+        closed then, and last it is taken off the agenda, so that whoever dies in between is followed by another."""
+        self._save(Nothing())
+        self._parts.ledger.settle(self._job.spec.account, self._job.id, self._job.spend.settled or ZERO)
+        return self._release(None)
+
+    def _close_again(self) -> Job:
+        """The job was over when it was claimed: a late message, or whoever ended it died before it was closed."""
+        on_agenda = self._parts.store.next_due(self._job.id) is not None
+        return self._close() if on_agenda else self._release(None)
 
     def _release(self, due: Next | None) -> Job:
         self._parts.store.release(
@@ -141,6 +141,13 @@ class _Turn:
         self._unsaved = []
 
 
+def _fetched_again(job: Job, now: float) -> ev.Event:
+    detail = "the result was not fetched in time"
+    if job.wait is not None and job.wait.reason is Reason.AWAITING_RESULT:
+        detail = job.wait.detail
+    return ev.Waited(at=now, reason=Reason.AWAITING_RESULT, detail=detail)
+
+
 def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
     """What an operator's command means for the job as it is when a worker takes it in."""
     if job.state.is_final:
@@ -155,4 +162,6 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
                 return [ev.ExtendDropped(at=now, seconds=command.seconds, detail=refusal)]
             return [ev.ExtendOrdered(at=now, seconds=command.seconds, by=command.by)]
         case "retry":
-            return [] if job.wait is None else [ev.Woken(at=now, by=command.by)]
+            # Once is enough: what was woken and has not been tried again since waits for something else now.
+            asleep = job.wait is not None and job.wait.last > 0
+            return [ev.Woken(at=now, by=command.by)] if asleep else []

@@ -7,7 +7,7 @@ epoch; a final refusal closes the call and frees its hold.
 """
 
 from decimal import Decimal
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -18,6 +18,7 @@ from dispatcher.domain.errors import (
     InsufficientCredits,
     KeyMismatch,
     ProviderError,
+    SettingsError,
     Unauthorized,
     Verdict,
 )
@@ -25,15 +26,21 @@ from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
 from dispatcher.domain.job import Call, Job, Operation, Quote, Reason, Remote
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
-from dispatcher.engine.money import hold
+from dispatcher.engine.money import hold, missing
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.provider import Provider
 
 _log = structlog.get_logger(__name__)
 
-_UNAUTHORIZED_RETRY = 60.0
-"""Seconds. A wrong key is an operator's to mend; the call had no effect and keeps its key."""
+_ACCOUNT_RETRY: Final = 60.0
+"""Seconds. A wrong or a missing key is an operator's to mend; the call had no effect and keeps its key."""
+
+_SENT_AT_ONCE: Final = 5.0
+"""Seconds of the wall's time. A call that was written down longer ago may have been sent by a worker that died."""
+
+_DOUBTS: Final = 6
+"""How often a call that may have landed is sent before a refusal of it is believed."""
 
 
 def key(job_id: JobId, operation: Operation, ordinal: int, epoch: int) -> IdempotencyKey:
@@ -46,12 +53,12 @@ def hold_name(job_id: JobId, operation: Operation, ordinal: int) -> HoldId:
     return HoldId(f"{job_id}:{operation}:{ordinal}")
 
 
-def begin(parts: Parts, job: Job, operation: Operation, seconds: int, now: float) -> list[ev.Event]:
+def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev.Event]:
     """The record of a new call, to be saved before it is sent; or a wait if its credits cannot be held."""
     match operation:
         case Operation.POST:
             quote = _quoted(job)
-            call = _call(job, operation, job.posts + 1, now, quote.seconds, quote.hold, quote.amount)
+            call = _call(parts, job, operation, job.posts + 1, quote.seconds, quote.hold, quote.amount)
         case Operation.EXTEND:
             ordinal = job.extend_calls + 1
             hourly = max(_quoted(job).rate_per_hour, rate(job) or Decimal(0))
@@ -59,29 +66,46 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int, now: float
             name = hold_name(job.id, operation, ordinal)
             try:
                 held = hold(parts, job, name, amount)
-            except ProviderError as e:
-                return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+            except (ProviderError, SettingsError) as e:
+                return [ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_NETWORK, detail=str(e))]
             if isinstance(held, Short):
                 detail = f"an extension needs ${amount}, available ${held.available}"
-                return [ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)]
-            call = _call(job, operation, ordinal, now, seconds, name, held.amount)
+                return [
+                    ev.Waited(
+                        at=parts.clock.now(),
+                        reason=Reason.AWAITING_CREDIT,
+                        detail=detail,
+                        short_usd=amount,
+                    )
+                ]
+            call = _call(parts, job, operation, ordinal, seconds, name, held.amount)
         case Operation.STOP:
-            call = _call(job, operation, job.stops + 1, now, 0, None, Decimal(0))
+            call = _call(parts, job, operation, job.stops + 1, 0, None, Decimal(0))
         case _:
             assert_never(operation)
-    return [ev.CallIntended(at=now, call=call)]
+    return [ev.CallIntended(at=call.intended_at, call=call)]
 
 
-def send(parts: Parts, job: Job, now: float) -> list[ev.Event]:
+def send(parts: Parts, job: Job) -> list[ev.Event]:
     """Send the open call of `job`, which is saved already, and say what came of it."""
     call = job.call
     if call is None:
         raise Bug(f"{job.id} has no call to send")
-    provider = parts.providers.account(job.spec.account)
+    may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
     try:
+        provider = parts.providers.account(job.spec.account)
         return _ask(parts, provider, job, call)
+    except (Unauthorized, SettingsError) as e:
+        return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
     except ProviderError as e:
-        return _after_error(parts, job, call, e, now)
+        doubtful = e.verdict is Verdict.FINAL and may_have_landed and call.tries < _DOUBTS
+        if e.verdict is Verdict.SAME_KEY or (doubtful and call.operation is not Operation.STOP):
+            # Of a call that landed the network would repeat the answer. What refuses it may be something in
+            # between, and believing that would abandon, or post again, a job that is there.
+            now = parts.clock.now()
+            wait = call_retry(job, call.tries + 1, e.retry_after, _left(job, now))
+            return [_undecided(parts, call, str(e), wait)]
+        return _denied(parts, job, call, e)
 
 
 def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Event]:
@@ -127,14 +151,14 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             assert_never(call.operation)
 
 
-def _after_error(parts: Parts, job: Job, call: Call, error: ProviderError, now: float) -> list[ev.Event]:
-    text, operation = str(error), call.operation
-    if isinstance(error, Unauthorized):
-        retry_at = now + _UNAUTHORIZED_RETRY
-        return [ev.CallUndecided(at=now, operation=operation, key=call.key, error=text, retry_at=retry_at)]
-    if error.verdict is Verdict.SAME_KEY:
-        retry_at = now + call_retry(job, call.tries + 1, error.retry_after, _left(job, now))
-        return [ev.CallUndecided(at=now, operation=operation, key=call.key, error=text, retry_at=retry_at)]
+def _undecided(parts: Parts, call: Call, error: str, wait: float) -> ev.Event:
+    now = parts.clock.now()
+    return ev.CallUndecided(at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait)
+
+
+def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:
+    """What a call comes to that surely had no effect."""
+    now, text, operation = parts.clock.now(), str(error), call.operation
     if error.verdict is Verdict.NEW_KEY and not (operation is Operation.POST and job.stop is not None):
         next_key = key(job.id, operation, call.ordinal, call.epoch + 1)
         retry_at = now if call.epoch == 1 else now + call_retry(job, call.epoch, None, _left(job, now))
@@ -148,11 +172,8 @@ def _after_error(parts: Parts, job: Job, call: Call, error: ProviderError, now: 
     if call.hold is not None:
         parts.ledger.void(job.spec.account, call.hold)
     if isinstance(error, InsufficientCredits) and operation is not Operation.STOP:
-        return [
-            ev.CallShort(
-                at=now, operation=operation, key=call.key, error=text, short_usd=error.required or call.amount
-            )
-        ]
+        short = missing(parts, job.spec.account, error.required, call.amount)
+        return [ev.CallShort(at=now, operation=operation, key=call.key, error=text, short_usd=short)]
     refused: list[ev.Event] = [ev.CallRefused(at=now, operation=operation, key=call.key, error=text)]
     if operation is Operation.STOP:
         refused.append(ev.Waited(at=now, reason=Reason.STOP_REQUESTED, detail=text))
@@ -160,10 +181,10 @@ def _after_error(parts: Parts, job: Job, call: Call, error: ProviderError, now: 
 
 
 def _call(
+    parts: Parts,
     job: Job,
     operation: Operation,
     ordinal: int,
-    now: float,
     seconds: int,
     hold_id: HoldId | None,
     amount: Decimal,
@@ -175,7 +196,7 @@ def _call(
         seconds=seconds,
         hold=hold_id,
         amount=amount,
-        intended_at=now,
+        intended_at=parts.clock.now(),
     )
 
 

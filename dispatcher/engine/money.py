@@ -1,11 +1,17 @@
 """Credit is held before it is spent, against a balance that is fresh enough."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
 
+from dispatcher.domain.errors import ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId
 from dispatcher.domain.job import Job
+from dispatcher.domain.money import MICRO, THOUSANDTH
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Held, LedgerView, Short
+
+_LARGEST: Final = Decimal(10**9)
+"""US dollars: more cannot be written down (`domain.money`)."""
 
 
 def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
@@ -20,15 +26,38 @@ def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
 def hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Short:
     """Set `amount` aside for `job`. A shortage is only believed of a fresh balance.
 
-    Raises `ProviderError` if the balance cannot be had.
+    Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
     account = job.spec.account
     view = parts.ledger.view(account)
     oldest = parts.clock.now() - parts.pace(parts.timing.balance)
     fresh = view.balance_at is not None and view.balance_at >= oldest
     if fresh:
-        held = parts.ledger.hold(account, job.id, hold_id, amount)
+        held = _hold(parts, job, hold_id, amount)
         if isinstance(held, Held):
             return held
     refresh_balance(parts, account)
-    return parts.ledger.hold(account, job.id, hold_id, amount)
+    return _hold(parts, job, hold_id, amount)
+
+
+def _hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Short:
+    account = job.spec.account
+    held = parts.ledger.hold(account, job.id, hold_id, amount)
+    if isinstance(held, Held) and held.amount < amount:
+        # Left behind by a worker that died before it could save what this was for, which was something smaller.
+        parts.ledger.void(account, hold_id)
+        held = parts.ledger.hold(account, job.id, hold_id, amount)
+    return held
+
+
+def missing(parts: Parts, account: AccountName, named: Decimal | None, amount: Decimal) -> Decimal:
+    """What has to be available before a call of `amount` that the network refused for want of credit is worth
+    another try: what the network `named`, but more than its balance shows, since that much did not do."""
+    needed = amount
+    if named is not None and 0 < named <= _LARGEST:
+        needed = named.quantize(MICRO, ROUND_CEILING)
+    try:
+        shown = refresh_balance(parts, account).available
+    except (ProviderError, SettingsError):
+        return needed
+    return needed if shown is None or shown < needed else min(shown + THOUSANDTH, _LARGEST)

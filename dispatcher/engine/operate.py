@@ -4,6 +4,7 @@ from dispatcher.domain.costs import extension_refusal
 from dispatcher.domain.errors import NotPossible, UnknownJob
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.policies import LONGEST_TIMEOUT
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Command
 
@@ -24,8 +25,10 @@ def stop(parts: Parts, job_id: JobId, *, by: str) -> Job:
 def extend(parts: Parts, job_id: JobId, seconds: int, *, by: str) -> Job:
     """Ask for `seconds` more run time. Raises `UnknownJob`, and `NotPossible` with the reason."""
     job = _known(parts, job_id)
-    if seconds <= 0:
-        raise NotPossible(f"{job_id} cannot be extended by {seconds} seconds: say how much longer it may run")
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise NotPossible(
+            f"{job_id} cannot be extended by {seconds} seconds: it must be more than 0, at most 100h"
+        )
     if (refusal := extension_refusal(job, seconds)) is not None:
         raise NotPossible(f"{job_id} cannot be extended: {refusal}")
     now = parts.clock.now()

@@ -20,6 +20,9 @@ from dispatcher.ports.provider import JobResult, Market, RemoteJob
 INDEX_LAG = 60.0
 """Seconds after an extension in which the network's index may still show the old time-out."""
 
+DEAREST = Decimal(10_000)
+"""US dollars. No machine costs so much an hour: a price beyond it is a fault of the network's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Performed:
@@ -29,24 +32,21 @@ class Performed:
     result: dict[str, Any] | None = None
 
 
-def perform(parts: Parts, job: Job, action: act.Action, now: float) -> Performed:
-    """Do `action` for `job`. Failures of the network become events; only the store's are raised."""
-    try:
-        return _perform(parts, job, action, now)
-    except SettingsError as e:
-        return Performed([ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))])
+def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
+    """Do `action` for `job`. Failures of the network and of the settings become events; the store's are raised.
 
-
-def _perform(parts: Parts, job: Job, action: act.Action, now: float) -> Performed:
+    Events bear the time at which they are known: waits are counted from there, however long a call took.
+    """
+    now = parts.clock.now()
     match action:
         case act.HoldCredit():
-            return Performed(_hold_credit(parts, job, now))
+            return Performed([_hold_credit(parts, job)])
         case act.Pin():
-            return Performed(_pin(parts, job, now))
+            return Performed([_pin(parts, job)])
         case act.Begin():
-            return Performed(calls.begin(parts, job, action.operation, action.seconds, now))
+            return Performed(calls.begin(parts, job, action.operation, action.seconds))
         case act.Send():
-            return Performed(calls.send(parts, job, now))
+            return Performed(calls.send(parts, job))
         case act.Look():
             return Performed([_look(parts, job)])
         case act.OrderStop():
@@ -56,16 +56,17 @@ def _perform(parts: Parts, job: Job, action: act.Action, now: float) -> Performe
         case act.GiveUp():
             return Performed([_gone(job, now)])
         case act.Collect():
-            return _collect(parts, job, without_result=action.without_result, now=now)
+            return _collect(parts, job, without_result=action.without_result)
         case act.Finish():
-            return Performed(_finish(parts, job, action.state, action.reason, action.detail, now))
+            return Performed([_ended(parts, action.state, action.reason, action.detail)])
         case act.Nothing() | act.Wait():
             raise Bug(f"there is nothing to perform in {action}")
         case _:
             assert_never(action)
 
 
-def _hold_credit(parts: Parts, job: Job, now: float) -> list[ev.Event]:
+def _hold_credit(parts: Parts, job: Job) -> ev.Event:
+    now = parts.clock.now()
     try:
         market = parts.markets.get(
             parts.providers,
@@ -75,13 +76,13 @@ def _hold_credit(parts: Parts, job: Job, now: float) -> list[ev.Event]:
             at_most=parts.pace(parts.timing.markets),
         )
     except (NotFound, Refused) as e:
-        return _finish(parts, job, State.REJECTED, Reason.REFUSED, str(e), now)
-    except ProviderError as e:
-        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
-    hourly = market.rate_per_hour
-    if hourly is None or hourly <= 0:
+        return _ended(parts, State.REJECTED, Reason.REFUSED, str(e))
+    except (ProviderError, SettingsError) as e:
+        return _waited(parts, Reason.AWAITING_NETWORK, e)
+    hourly = _usable(market.rate_per_hour)
+    if hourly is None:
         detail = f"market {market.slug} shows no usable price, so no cost can be held: choose another market"
-        return _finish(parts, job, State.REJECTED, Reason.NO_PRICE, detail, now)
+        return _ended(parts, State.REJECTED, Reason.NO_PRICE, detail)
     seconds = first_seconds(job.spec, hourly, now)
     if seconds == 0:
         detail = (
@@ -89,13 +90,11 @@ def _hold_credit(parts: Parts, job: Job, now: float) -> list[ev.Event]:
             f"${format_usd(price_at_most(hourly, 60))} on market {market.slug}"
         )
         reason = Reason.MAX_COST if job.spec.policies.max_cost() is not None else Reason.STOP_AT
-        return _finish(parts, job, State.REJECTED, reason, detail, now)
-    return _hold_quote(parts, job, market, hourly, seconds, now)
+        return _ended(parts, State.REJECTED, reason, detail)
+    return _hold_quote(parts, job, market, hourly, seconds)
 
 
-def _hold_quote(
-    parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int, now: float
-) -> list[ev.Event]:
+def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
     amount = price_at_most(hourly, seconds)
     quote = Quote(
         market=market.address,
@@ -107,30 +106,30 @@ def _hold_quote(
     )
     try:
         held = hold(parts, job, quote.hold, amount)
-    except ProviderError as e:
-        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+    except (ProviderError, SettingsError) as e:
+        return _waited(parts, Reason.AWAITING_NETWORK, e)
     if isinstance(held, Short):
         detail = f"needs ${format_usd(amount)}, available ${format_usd(held.available)}"
-        return [ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)]
-    return [ev.CreditHeld(at=now, quote=quote)]
+        return ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)
+    return ev.CreditHeld(at=parts.clock.now(), quote=quote)
 
 
-def _pin(parts: Parts, job: Job, now: float) -> list[ev.Event]:
+def _pin(parts: Parts, job: Job) -> ev.Event:
     if parts.store.is_pinned(job.cid):
-        return [ev.Pinned(at=now, known=True)]
+        return ev.Pinned(at=parts.clock.now(), known=True)
     document = parts.store.document(job.id)
     if document is None:
         raise Bug(f"the definition of {job.id} is not in the store")
     try:
         cid = parts.providers.account(job.spec.account).pin(document)
     except Refused as e:
-        return _finish(parts, job, State.REJECTED, Reason.REFUSED, str(e), now)
-    except ProviderError as e:
-        return [ev.Waited(at=now, reason=Reason.AWAITING_NETWORK, detail=str(e))]
+        return _ended(parts, State.REJECTED, Reason.REFUSED, str(e))
+    except (ProviderError, SettingsError) as e:
+        return _waited(parts, Reason.AWAITING_NETWORK, e)
     if cid != job.cid:
         raise Bug(f"pinning {job.id} gave {cid} instead of {job.cid}")
     parts.store.mark_pinned(cid)
-    return [ev.Pinned(at=now, known=False)]
+    return ev.Pinned(at=parts.clock.now(), known=False)
 
 
 def _look(parts: Parts, job: Job) -> ev.Event:
@@ -139,7 +138,7 @@ def _look(parts: Parts, job: Job) -> ev.Event:
         seen = parts.providers.account(job.spec.account).get(remote.address)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
-    except ProviderError as e:
+    except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
     now = parts.clock.now()
     observed = _observed(job, remote, seen, now)
@@ -158,9 +157,9 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
     timeout = seen.timeout
     if remote.extended_at is not None and now - remote.extended_at < INDEX_LAG:
         timeout = max(timeout, remote.timeout)
-    hourly = remote.rate_per_hour
+    hourly = None
     if seen.usd_per_hour is not None and job.quote is not None:
-        hourly = seen.usd_per_hour * (1 + job.quote.fee_percent / 100)
+        hourly = _usable(seen.usd_per_hour * (1 + job.quote.fee_percent / 100))
     return ev.Observed(
         at=now,
         phase=phase,
@@ -170,7 +169,7 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
         node=seen.node or remote.node,
         result_cid=seen.result_cid or remote.result_cid,
         status=seen.status or remote.status,
-        rate_per_hour=hourly,
+        rate_per_hour=hourly if hourly is not None else remote.rate_per_hour,
     )
 
 
@@ -181,27 +180,35 @@ def _gone(job: Job, now: float) -> ev.Observed:
     return ev.Observed(at=now, phase=Phase.GONE, **known)
 
 
-def _collect(parts: Parts, job: Job, *, without_result: bool, now: float) -> Performed:
+def _collect(parts: Parts, job: Job, *, without_result: bool) -> Performed:
     remote = _remote(job)
     fetched: JobResult | None = None
     if not without_result and remote.result_cid is not None:
         try:
             fetched = parts.providers.account(job.spec.account).result(remote.result_cid)
-        except ProviderError as e:
-            return Performed([ev.Waited(at=now, reason=Reason.AWAITING_RESULT, detail=str(e))])
-    end = outcome(job, remote, fetched.report if fetched else None)
-    cost = final_cost(job)
-    parts.ledger.settle(job.spec.account, job.id, cost)
+        except (ProviderError, SettingsError) as e:
+            return Performed([_waited(parts, Reason.AWAITING_RESULT, e)])
+    end, now = outcome(job, remote, fetched.report if fetched else None), parts.clock.now()
     ending = Ending(at=now, exit_code=end.exit_code, result_cid=remote.result_cid, detail=end.detail)
-    ended = ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=cost)
+    ended = ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=final_cost(job))
     return Performed([ended], fetched.document if fetched else None)
 
 
-def _finish(parts: Parts, job: Job, state: State, reason: Reason, detail: str, now: float) -> list[ev.Event]:
-    parts.ledger.settle(job.spec.account, job.id, Decimal(0))
-    return [
-        ev.Ended(at=now, state=state, reason=reason, ending=Ending(at=now, detail=detail), settled=Decimal(0))
-    ]
+def _ended(parts: Parts, state: State, reason: Reason, detail: str) -> ev.Event:
+    """The end of a job that never reached the network."""
+    now = parts.clock.now()
+    return ev.Ended(
+        at=now, state=state, reason=reason, ending=Ending(at=now, detail=detail), settled=Decimal(0)
+    )
+
+
+def _waited(parts: Parts, reason: Reason, why: Exception) -> ev.Event:
+    return ev.Waited(at=parts.clock.now(), reason=reason, detail=str(why))
+
+
+def _usable(hourly: Decimal | None) -> Decimal | None:
+    """The price of an hour, or None for one that cannot be meant."""
+    return hourly if hourly is not None and 0 < hourly <= DEAREST else None
 
 
 def _remote(job: Job) -> Remote:

@@ -131,7 +131,9 @@ class Settings(BaseSettings):
     nosana_api_key: Credential | None = Field(None, description="the default account's API key, nos_...")
     nosana_api_url: WebUrl = Field("https://dashboard.k8s.prd.nos.ci", description="the Nosana credits API")
     ipfs_api_url: WebUrl = Field("https://api.pinata.cloud", description="where definitions are pinned")
-    ipfs_gateway_url: GatewayUrl = Field("https://nosana.mypinata.cloud/ipfs/", description="where results are read")
+    ipfs_gateway_url: GatewayUrl = Field(
+        "https://nosana.mypinata.cloud/ipfs/", description="where results are read"
+    )
     ipfs_jwt: Credential | None = Field(None, description="the token for DISPATCHER_IPFS_API_URL")
     accounts: Annotated[dict[str, NamedAccount], NoDecode] = Field(
         default_factory=dict, description="further accounts: DISPATCHER_ACCOUNTS__<NAME>__API_KEY and so on"

@@ -1,5 +1,6 @@
 """What events make of a job's record: waits and their tries, calls and orders, what is reserved, what is shown."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -127,6 +128,15 @@ def test_what_is_posted_and_extended_is_reserved() -> None:
     assert (job.extends, job.extend_calls, job.remote.extended_at) == (1, 1, T0 + 200)
 
 
+def test_an_extension_that_the_index_shows_before_its_answer_comes_counts_once() -> None:
+    job = extending_job(600)
+    job = apply(job, undecided(job))
+    job = apply(job, observed(job, Phase.RUNNING, at=T0 + 1, timeout=2400))
+    job = apply(job, extended(job, at=T0 + 3))
+    assert job.remote is not None
+    assert (job.remote.timeout, job.spend.posted, job.extends) == (2400, Decimal("2.4"), 1)
+
+
 def test_an_extension_of_a_job_that_was_over_adds_nothing_and_waits_for_the_record() -> None:
     job = running_job()
     job = after(job, *(ev.Looked(at=T0 + n) for n in range(9)))
@@ -139,13 +149,13 @@ def test_an_extension_of_a_job_that_was_over_adds_nothing_and_waits_for_the_reco
 
 
 @pytest.mark.parametrize("answer", [extended, refused])
-def test_an_order_is_done_with_once_the_network_has_answered(answer: "type[object]") -> None:
+def test_an_order_is_done_with_once_the_network_has_answered(answer: Callable[[Job], ev.Event]) -> None:
     job = ordered(running_job(), 600, 600, 900)
     job = apply(job, intended(job, Operation.EXTEND, 600))
     assert job.call is not None
     assert job.call.ordered
     assert job.extend_ordered == (600, 600, 900)
-    job = apply(job, answer(job))  # type: ignore[arg-type,call-arg] # one of two makers of events
+    job = apply(job, answer(job))
     assert job.extend_ordered == (600, 900)
     assert job.extend_refused is None  # what an operator cannot have, the policy still may
 

@@ -206,6 +206,18 @@ def test_a_definition_that_is_too_large_is_refused() -> None:
 CANARY = "nos_Canary7h4tMustN0tSing"
 
 
+def tells_nothing(**changes: Any) -> None:
+    """The request is refused, and no text of the error, nor of what Python keeps behind it, has the canary."""
+    with pytest.raises(InvalidRequest) as refused:
+        request(**changes)
+    assert refused.value.__cause__ is None
+    assert CANARY not in str([fault.as_dict() for fault in refused.value.faults])
+    error: BaseException | None = refused.value
+    while error is not None:
+        assert CANARY not in f"{error} {error!r}"
+        error = error.__context__
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -226,18 +238,12 @@ def test_no_secret_of_the_definition_is_in_any_error(spoil: Any) -> None:
     definition["ops"][0]["args"]["env"] = {"TOKEN": CANARY}
     spoil(definition)
     for changes in ({}, {"market": "NO", "timeout": 30, "labels": {"a": 1}, "policies": {"stop": 1}}):
-        with pytest.raises(InvalidRequest) as refused:
-            request(definition=definition, **changes)
-        error: BaseException | None = refused.value
-        assert refused.value.__cause__ is None
-        while error is not None:  # what Python keeps behind an error may be logged with it
-            assert CANARY not in f"{error} {error!r}"
-            error = error.__context__
-        assert CANARY not in str([fault.as_dict() for fault in refused.value.faults])
+        tells_nothing(definition=definition, **changes)
 
 
-def test_a_definition_that_is_no_object_is_not_told_either() -> None:
-    assert CANARY not in str(faults(definition=CANARY, market="NO"))
+@pytest.mark.parametrize("definition", [CANARY, [CANARY], {1: CANARY}, CANARY.encode()])
+def test_a_definition_that_is_no_object_is_not_told_either(definition: object) -> None:
+    tells_nothing(definition=definition, market="NO")
 
 
 def test_a_request_cannot_be_changed() -> None:

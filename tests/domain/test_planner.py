@@ -1,0 +1,268 @@
+"""What comes next, by tables: each rule in its turn, and what it waits for."""
+
+import pytest
+
+from dispatcher.domain import events as ev
+from dispatcher.domain.actions import (
+    Action,
+    Begin,
+    Collect,
+    DropExtension,
+    Finish,
+    GiveUp,
+    HoldCredit,
+    Look,
+    Nothing,
+    OrderStop,
+    Pin,
+    Send,
+    Wait,
+)
+from dispatcher.domain.ids import IdempotencyKey
+from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, State
+from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.planner import RULES, agenda, plan, upcoming
+from tests.domain.made import (
+    JOB_ID,
+    RESULT,
+    T0,
+    after,
+    confirmed,
+    expired,
+    extending_job,
+    held_job,
+    intended,
+    job_in,
+    new_job,
+    observed,
+    ordered_stop,
+    over_job,
+    pinned_job,
+    posting_job,
+    queued_job,
+    refused,
+    running_job,
+    stopping_job,
+    undecided,
+    waited,
+)
+
+POST_KEY, EXTEND_KEY, STOP_KEY = (IdempotencyKey(f"{JOB_ID}:{call}:1:1") for call in Operation)
+NEXT_EXTEND_KEY = IdempotencyKey(f"{JOB_ID}:extend:1:2")
+STOP_AT = {"stop": {"at": "2027-01-15T08:10:00Z"}}  # T0 + 600
+PATIENT = {"credit": {"wait_at_most": "1h"}}
+IMPATIENT = {"credit": {"when_short": "fail"}}
+EXTEND = {"extend": {"by": "10m"}}  # margin 60 s, deadline T0 + 1800
+
+
+def stop_sent(job: Job) -> Job:
+    """`job` with a stop written down."""
+    job = apply(job, ordered_stop())
+    return apply(job, intended(job, Operation.STOP))
+
+
+def stop_taken(job: Job, *, at: float = T0) -> Job:
+    return apply(stop_sent(job), confirmed(stop_sent(job), at=at))
+
+
+def stop_refused(job: Job, *, at: float = T0) -> Job:
+    job = stop_sent(job)
+    return after(job, refused(job, at=at), waited(Reason.STOP_REQUESTED, at=at))
+
+
+def missing(job: Job, at: float = T0) -> Job:
+    return apply(job, ev.Looked(at=at, missing=True))
+
+
+def seen(job: Job, phase: Phase = Phase.QUEUED, at: float = T0) -> Job:
+    return apply(job, observed(job, phase, at=at))
+
+
+def shown(job: Job, at: float = T0 + 110) -> Job:
+    """`job`, over, with a result."""
+    return apply(job, observed(job, Phase.DONE, at=at, result_cid=RESULT))
+
+
+def order(job: Job, seconds: int = 600) -> Job:
+    return apply(job, ev.ExtendOrdered(at=T0, seconds=seconds, by="tester"))
+
+
+def extension(job: Job, seconds: int = 600) -> Job:
+    return apply(job, intended(job, Operation.EXTEND, seconds))
+
+
+REJECT_POOR = Finish(State.REJECTED, Reason.NO_CREDIT)
+REFUSED = Finish(State.REJECTED, Reason.REFUSED, "no (HTTP 400)")
+DROP_600 = "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
+GONE = observed(running_job(), Phase.GONE, at=T0 + 110)
+
+CASES: list[tuple[str, Job, float, Action]] = [
+    # a new job, step by step
+    ("credit", new_job(), 0, HoldCredit()),
+    ("pin", held_job(), 0, Pin()),
+    ("post", pinned_job(), 0, Begin(Operation.POST)),
+    ("settle_post", posting_job(), 0, Send(POST_KEY)),
+    # its waits
+    ("credit", apply(new_job(), ev.Woken(at=T0, by="credit")), 0, HoldCredit()),
+    ("credit", after(new_job(), waited(Reason.AWAITING_CREDIT), ev.Woken(at=T0, by="x")), 0, HoldCredit()),
+    ("credit", apply(new_job(), waited(Reason.AWAITING_CREDIT)), 35, HoldCredit()),
+    ("pin", apply(held_job(), waited(Reason.AWAITING_NETWORK)), 3, Pin()),
+    ("post", apply(pinned_job(), waited(Reason.AWAITING_NETWORK)), 3, Begin(Operation.POST)),
+    ("credit_patience", apply(new_job(policies=IMPATIENT), waited(Reason.AWAITING_CREDIT)), 0, REJECT_POOR),
+    ("credit_patience", apply(new_job(policies=PATIENT), waited(Reason.AWAITING_CREDIT)), 3600, REJECT_POOR),
+    # a post
+    ("settle_post", after(posting_job(), undecided(posting_job())), 2, Send(POST_KEY)),
+    ("refused_post", apply(posting_job(), refused(posting_job())), 0, REFUSED),
+    ("settle_post", apply(posting_job(), ordered_stop()), 0, Send(POST_KEY)),
+    # stops before posting
+    ("stop_before_posting", apply(new_job(), ordered_stop()), 0, Finish(State.STOPPED, Reason.OPERATOR)),
+    ("stop_before_posting", apply(pinned_job(), ordered_stop()), 0, Finish(State.STOPPED, Reason.OPERATOR)),
+    (
+        "stop_before_posting",
+        after(posting_job(), refused(posting_job()), ordered_stop()),
+        0,
+        Finish(State.STOPPED, Reason.OPERATOR),
+    ),
+    # stops by policy
+    ("policy_stop", new_job(policies=STOP_AT), 600, OrderStop(Reason.STOP_AT)),
+    ("policy_stop", posting_job(policies=STOP_AT), 600, OrderStop(Reason.STOP_AT)),
+    ("policy_stop", running_job(policies=STOP_AT), 600, OrderStop(Reason.STOP_AT)),
+    ("policy_stop", running_job(policies={"stop": {"after": "10m"}}), 600, OrderStop(Reason.STOP_AFTER)),
+    ("policy_stop", running_job(policies={"stop": {"max_cost": "1"}}), 990, OrderStop(Reason.MAX_COST)),
+    ("policy_stop", running_job(policies={"stop": {"max_cost": "0.06"}}), 54, OrderStop(Reason.MAX_COST)),
+    (
+        "policy_stop",
+        queued_job(policies={"stop": {"queued_longer_than": "10m"}}),
+        600,
+        OrderStop(Reason.QUEUED_TOO_LONG),
+    ),
+    (
+        "policy_stop",
+        running_job(policies={"stop": {"after": "10m", "max_cost": "0.5"}}),
+        490,
+        OrderStop(Reason.MAX_COST),
+    ),
+    ("policy_stop", order(running_job(policies=STOP_AT)), 600, OrderStop(Reason.STOP_AT)),
+    # a stop under way
+    ("stop", apply(running_job(), ordered_stop()), 0, Begin(Operation.STOP)),
+    ("stop", stopping_job(), 0, Send(STOP_KEY)),
+    ("stop", after(stopping_job(), undecided(stopping_job())), 2, Send(STOP_KEY)),
+    ("stop", stop_refused(running_job()), 3, Begin(Operation.STOP)),
+    ("stop", stop_taken(running_job()), 120, Begin(Operation.STOP)),
+    ("stop", apply(extending_job(), ordered_stop()), 0, Begin(Operation.STOP)),
+    # a job that the network does not know
+    ("vanished", missing(queued_job()), 3600, GiveUp()),
+    ("vanished", missing(seen(queued_job())), 60, GiveUp()),
+    ("vanished", missing(running_job()), 3600, GiveUp()),
+    # the end
+    ("over", apply(running_job(), GONE), 110, Collect(without_result=True)),
+    ("over", shown(running_job()), 110, Collect()),
+    ("over", over_job(), 170, Collect(without_result=True)),
+    ("over", over_job(Phase.HOST_QUIT), 170, Collect(without_result=True)),
+    ("over", after(shown(running_job()), waited(Reason.AWAITING_RESULT, at=T0 + 110)), 113, Collect()),
+    (
+        "over",
+        after(shown(running_job()), waited(Reason.AWAITING_RESULT, at=T0 + 1009)),
+        1011,
+        Collect(without_result=True),
+    ),
+    ("over", shown(extending_job()), 110, Collect()),
+    ("over", shown(stopping_job()), 110, Collect()),
+    # extensions
+    ("settle_extend", extending_job(), 0, Send(EXTEND_KEY)),
+    ("settle_extend", after(extending_job(), expired(extending_job())), 0, Send(NEXT_EXTEND_KEY)),
+    ("policy_extend", running_job(policies=EXTEND), 1740, Begin(Operation.EXTEND, 600)),
+    (
+        "policy_extend",
+        running_job(policies={"extend": {"by": "10m", "margin": "4m"}}),
+        1560,
+        Begin(Operation.EXTEND, 600),
+    ),
+    (
+        "policy_extend",
+        running_job(policies={"extend": {"by": "10m", "max_runtime": "35m"}}),
+        1740,
+        Begin(Operation.EXTEND, 300),
+    ),
+    ("ordered_extend", order(running_job()), 0, Begin(Operation.EXTEND, 600)),
+    ("ordered_extend", order(queued_job()), 0, Begin(Operation.EXTEND, 600)),
+    ("ordered_extend", order(running_job(policies=EXTEND), 60), 1740, Begin(Operation.EXTEND, 60)),
+    (
+        "ordered_extend",
+        order(running_job(policies={"stop": {"max_cost": "2"}})),
+        0,
+        DropExtension(600, DROP_600),
+    ),
+    # looks
+    ("poll", queued_job(), 30, Look()),
+    ("poll", running_job(), 30, Look()),
+    ("poll", stop_taken(running_job()), 10, Look()),
+    ("poll", over_job(), 120, Look()),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "job", "later", "action"), CASES, ids=[f"{n}-{case[0]}" for n, case in enumerate(CASES)]
+)
+def test_the_rule_whose_time_has_come_decides(rule: str, job: Job, later: float, action: Action) -> None:
+    decision = plan(job, T0 + later)
+    assert (decision.rule, decision.action) == (rule, action)
+
+
+@pytest.mark.parametrize(
+    ("rule", "job", "later"),
+    [case[:3] for case in CASES if case[1].wait is None],
+    ids=[f"{n}-{case[0]}" for n, case in enumerate(CASES) if case[1].wait is None],
+)
+def test_no_rule_decides_before_its_time(rule: str, job: Job, later: float) -> None:
+    at = {due.rule: due.at for due in agenda(job)}[rule]
+    assert at == 0 or at == T0 + later
+    if at > 0:
+        assert plan(job, at - 0.001).rule != rule or isinstance(plan(job, at - 0.001).action, Wait)
+
+
+def test_there_is_a_case_for_every_rule_and_every_action() -> None:
+    assert {case[0] for case in CASES} | {"finished"} == {rule.__name__ for rule in RULES}
+    assert {type(case[3]) for case in CASES} | {Nothing, Wait} == set(Action.__args__)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.is_final])
+def test_a_job_that_ended_stays_as_it_is(state: State) -> None:
+    for now in (0, T0, T0 + 1e9):
+        assert plan(job_in(state), now).action == Nothing()
+
+
+@pytest.mark.parametrize(
+    ("job", "until", "rule"),
+    [
+        (running_job(policies=EXTEND), 30, "poll"),
+        (running_job(policies={"stop": {"after": "20s"}}), 20, "policy_stop"),
+        (after(posting_job(), undecided(posting_job())), 2, "settle_post"),
+        (over_job(), 120, "poll"),
+        (over_job(Phase.HOST_QUIT), 170, "over"),
+    ],
+)
+def test_what_a_job_waits_for(job: Job, until: float, rule: str) -> None:
+    decision = plan(job, T0 + 1)
+    assert decision.action == Wait(T0 + until)
+    assert decision.rule == rule
+    assert upcoming(job, T0 + 1).at == T0 + until
+
+
+@pytest.mark.parametrize(
+    ("job", "follow_up"),
+    [
+        (new_job(), FollowUp.DISPATCH),
+        (posting_job(), FollowUp.DISPATCH),
+        (running_job(), FollowUp.POLL),
+        (missing(queued_job()), FollowUp.POLL),
+        (shown(running_job()), FollowUp.POLL),
+        (extending_job(), FollowUp.EXTEND),
+        (order(running_job()), FollowUp.EXTEND),
+        (stopping_job(), FollowUp.STOP),
+        (running_job(policies={"stop": {"after": "1s"}}), FollowUp.STOP),
+        (apply(new_job(), ordered_stop()), FollowUp.STOP),
+    ],
+)
+def test_people_are_told_what_falls_due(job: Job, follow_up: FollowUp) -> None:
+    assert plan(job, T0 + 29).follow_up is follow_up
