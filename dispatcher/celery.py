@@ -7,11 +7,11 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_process_shutdown, worker_shutdown
 from kombu.entity import Queue
 
 from dispatcher import bootstrap, settings
-from dispatcher.ops import logs
+from dispatcher.ops import logs, transport
 from dispatcher.settings.loading import unknown_variables
 from dispatcher.sweeper import SweepStep
 
@@ -86,6 +86,11 @@ def _configure_logging(**_: Any) -> None:
     logs.configure(_settings)
     for sentence in unknown_variables(_settings):
         _log.warning("unknown_setting", detail=sentence)
+
+
+@celeryd_init.connect(weak=False)
+def _outlive_the_broker(**_: Any) -> None:
+    transport.install()
 
 
 @worker_shutdown.connect(weak=False)

@@ -106,7 +106,13 @@ def final_cost(job: Job) -> Decimal:
         return ZERO
     if job.remote.phase is Phase.GONE and job.remote.ended_at is None:
         return job.spend.posted
-    return min(price(hourly, run_seconds(job, job.remote.changed_at)), job.spend.posted)
+    return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved_at_most(job))
+
+
+def reserved_at_most(job: Job) -> Decimal:
+    """What the network may have reserved: all that it confirmed, and extensions whose answer never came."""
+    under_way = job.call.amount if job.call is not None else ZERO
+    return job.spend.posted + job.spend.doubtful + under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,8 @@ def costs(job: Job, now: float) -> Costs:
     if job.spend.settled is not None:
         return Costs(job.spend.settled, job.spend.settled, job.spend.settled)
     hourly = rate(job)
-    so_far = min(price(hourly, run_seconds(job, now)), job.spend.posted) if hourly is not None else ZERO
-    committed = job.spend.posted + (job.call.amount if job.call else ZERO)
+    committed = reserved_at_most(job)
+    so_far = min(price(hourly, run_seconds(job, now)), committed) if hourly is not None else ZERO
     return Costs(so_far, committed, _allowed(job, hourly, committed))
 
 

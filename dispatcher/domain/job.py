@@ -202,6 +202,8 @@ class Spend(Record):
 
     posted: Usd = Decimal(0)
     """Reserved by the network for everything that was posted and extended: the most it can cost as it stands."""
+    doubtful: Usd = Decimal(0)
+    """Held for extensions that a stop overtook before they were answered: they may have landed."""
     settled: Usd | None = None
     """What it did cost, once it ended."""
 

@@ -5,6 +5,7 @@ hold. A picture of it is drawn from this table, never by hand.
 """
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final, assert_never
 
 from dispatcher.domain import events as ev
@@ -245,9 +246,17 @@ def _intended(job: Job, event: ev.CallIntended) -> dict[str, Any]:
             _order(job)
             # What refused stops wait for is kept: its tries are the ladder that they climb.
             refused = job.wait if job.wait is not None and job.wait.reason is Reason.STOP_REQUESTED else None
-            return {"call": call, "state": State.STOPPING, "stops": call.ordinal, "wait": refused}
+            changes = {"call": call, "state": State.STOPPING, "stops": call.ordinal, "wait": refused}
+            if job.call is not None and job.call.operation is Operation.EXTEND:
+                doubtful = job.spend.doubtful + job.call.amount
+                changes["spend"] = job.spend.model_copy(update={"doubtful": doubtful})
+            return changes
         case _:
             assert_never(call.operation)
+
+
+def _reserved(job: Job, amount: Decimal) -> Spend:
+    return job.spend.model_copy(update={"posted": job.spend.posted + amount})
 
 
 def _again(job: Job, event: ev.CallUndecided | ev.CallExpired) -> dict[str, Any]:
@@ -307,7 +316,7 @@ def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
         "call": None,
         "short_since": None,
         "remote": remote,
-        "spend": Spend(posted=job.spend.posted + event.amount),
+        "spend": _reserved(job, event.amount),
     }
 
 
@@ -325,12 +334,13 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
         }
         changes["remote"] = remote.model_copy(update=longer)
         changes["extends"] = job.extends + 1
-        changes["spend"] = Spend(posted=job.spend.posted + event.amount)
+        changes["spend"] = _reserved(job, event.amount)
     else:
-        # The record still shows it alive. It is looked at soon; until it shows the end, the next try has to wait.
+        # The record still shows it alive: it is looked at soon, and not extended again unless the record changes.
         changes["remote"] = _looked_at_afresh(remote)
+        changes["reason"] = Reason.AWAITING_RESULT
         changes["wait"] = Wait(
-            reason=Reason.AWAITING_NETWORK,
+            reason=Reason.AWAITING_RESULT,
             since=event.at,
             last=event.at,
             detail="the network says that the job is over already",

@@ -81,7 +81,7 @@ class Walk:
         """A fault that every call of this kind meets, for ever."""
         self.network = Network(
             takes_at=self.now + chance.choice([0, 10, 600, 7200]),
-            runs_for=chance.choice([1, 100, 3000, 12_000]),
+            runs_for=chance.choice([1, 100, 3000, 8000]),
             seen_from=self.now + chance.choice([0, 0, 20, 90]),
             result_after=chance.choice([None, 0, 5, 40, 300]),
             host_quits=chance.random() < 0.1,

@@ -284,3 +284,17 @@ def test_a_market_without_a_price_is_rejected_with_the_way_out() -> None:
         job_id = world.enqueue(market=market.slug)
         world.run()
         assert world.job(job_id).reason is Reason.NO_PRICE
+
+
+def test_an_extension_that_landed_without_an_answer_is_in_the_final_cost() -> None:
+    """A stop overtakes it: nobody ever hears of the extension, but the network settles its time."""
+    lost = [{"route": "jobs.extend", "kind": "lose_answer"}]
+    world = World(faults=lost)
+    job_id = world.enqueue(definition(runs_for="3h"), policies={"extend": {"by": "10m", "max_times": 1}})
+    world.run_for(700)
+    assert world.job(job_id).extends == 0
+    world.stop(job_id)
+    world.run()
+    job = world.job(job_id)
+    assert job.spend.settled == settled(world) > job.spend.posted
+    assert_accounts_closed(world)
