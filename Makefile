@@ -8,13 +8,18 @@ STAMP := $(VENV)/.installed
 # these that is 3.11 or newer.
 PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 python)
-# More arguments for demo and test: make test ARGS="-k money -x"
+# More arguments for demo, test, chaos and simulate: make test ARGS="-k money -x"
 ARGS ?=
+# How many jobs chaos runs, and the seed of everything random in it: make chaos JOBS=500 SEED=7
+JOBS ?= 500
+SEED ?= 7
+# How many seeds simulate runs; which, and how large: make simulate SEEDS=1000 ARGS="--start 5000 --jobs 100"
+SEEDS ?= 200
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NEW_ENOUGH := import sys; print("%d.%d.%d" % sys.version_info[:3]); sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check clean
+.PHONY: help install demo test chaos simulate check clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +31,12 @@ demo: $(STAMP) ## Show the main job on this machine: simulated network, Redis, r
 
 test: $(STAMP) ## Run the test suite
 	@$(BIN)/pytest -n 2 $(ARGS)
+
+chaos: $(STAMP) ## Kill everything at random under JOBS=500 jobs (SEED=7), then compare the books; 4 minutes
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --seed $(SEED) $(ARGS)
+
+simulate: $(STAMP) ## Run SEEDS=200 simulations of everything that can go wrong at once
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types, and the direction of imports
 	@$(BIN)/ruff check .

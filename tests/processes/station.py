@@ -34,6 +34,9 @@ class Process:
     def pid(self) -> int:
         return self._child.pid
 
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
+
     def first_line(self) -> str:
         """What it prints first; fails with its log if it ends before."""
         assert self._child.stdout is not None

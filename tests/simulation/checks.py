@@ -1,0 +1,164 @@
+"""What must hold once everything has settled: the dispatcher's records against the network's own books."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dispatcher.domain.events import CallIntended, CallRefused, CallShort, Extended, StopOrdered
+from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.job import Job, Operation, Reason, State
+from dispatcher.simulator.jobs import End
+from dispatcher.simulator.jobs import Job as Remote
+from dispatcher.simulator.ledger import key_root
+from tests.simulation.world import Simulation
+
+
+def check(simulation: Simulation) -> list[str]:
+    """Everything that is wrong, in words."""
+    return list(_wrong(simulation))
+
+
+def _wrong(simulation: Simulation) -> Iterator[str]:
+    world = simulation.world
+    jobs = world.parts.store.list_jobs(limit=100_000)
+    remotes: defaultdict[str, list[Remote]] = defaultdict(list)
+    for remote in world.network:
+        remotes[str(remote.key).split(":")[0]].append(remote)
+    yield from _intake(simulation, jobs)
+    yield from (f"a duplicate: {duplicate}" for duplicate in world.network.ledger.duplicates)
+    yield from (f"job {job_id} on the network is nobody's" for job_id in set(remotes) - {j.id for j in jobs})
+    for job in jobs:
+        for fault in _of_job(simulation, job, remotes[job.id]):
+            yield f"{job.id} ({job.state}, {job.reason}): {fault}"
+    yield from _money(simulation, jobs)
+
+
+def _intake(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
+    """Every accepted request has exactly one job."""
+    ids = {job.id for job in jobs}
+    by_request: defaultdict[str, set[JobId]] = defaultdict(set)
+    for job in jobs:
+        if job.spec.request_id is not None:
+            by_request[job.spec.request_id].add(job.id)
+    for request in simulation.asked:
+        if request.request_id is None:
+            continue
+        found = by_request[request.request_id]
+        if len(found) != 1 or simulation.accepted.get(request.request_id) != found:
+            yield f"{request.request_id} has the jobs {sorted(found)}"
+    yield from (
+        f"{job_id} was accepted and is not there" for job_id in simulation.anonymous if job_id not in ids
+    )
+
+
+def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
+    world = simulation.world
+    if len(remotes) > 1:
+        yield f"is on the network {len(remotes)} times"
+    try:
+        world.check_log(job.id)
+    except AssertionError as e:
+        yield f"its log does not lead to its record: {str(e).splitlines()[0]}"
+    most = job.spec.policies.max_cost()
+    if most is not None and job.spend.posted > most:
+        yield f"posted {job.spend.posted} of at most {most}"
+    if most is not None and sum(Decimal(remote.reserved) / 1000 for remote in remotes) > most:
+        yield f"the network reserved {[remote.reserved for remote in remotes]} of at most {most}"
+    if not job.state.is_final:
+        yield from _waits(simulation, job)
+        return
+    yield from (f"{remote.address} is alive" for remote in remotes if not remote.over)
+    if world.parts.store.next_due(job.id) is not None:
+        yield "is over, and due"
+    yield from _extensions(simulation, job, remotes)
+    yield from _ending(job, remotes)
+    held = simulation.books_of(job.spec.account).of_job.get(job.id)
+    if held:
+        yield f"is over, and holds {held}"
+    settled = sum((Decimal(remote.settled or 0) / 1000 for remote in remotes), Decimal(0))
+    if job.spend.settled != settled:
+        yield f"settled {job.spend.settled}, the network {settled}"
+    asked = simulation.books.stops.get(job.id)
+    late = None if asked is None else max(asked, simulation.peace_at) + 900
+    if late is not None and job.stop is None and any(remote.ended_at > late for remote in remotes):
+        yield f"a stop was asked for at {asked}, and never ordered"
+
+
+def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
+    """Only want of credit is a reason not to be over."""
+    if simulation.world.parts.store.next_due(job.id) is None:
+        yield "is not over, and never due"
+    if job.wait is None or job.wait.reason is not Reason.AWAITING_CREDIT:
+        yield "is not over, and does not wait for credit"
+    elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.spec.account):
+        yield f"waits for {job.wait.short_usd}, and {simulation.available(job.spec.account)} is there"
+
+
+def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
+    """Landed and counted are the same, but for what was under way when the job was stopped or ended."""
+    landed = {key_root(r.key) for remote in remotes for r in remote.reservations if r.kind == "extend"}
+    counted, under_way, stopped = set(), set(), False
+    for event in simulation.world.parts.store.events(job.id):
+        match event:
+            case StopOrdered():
+                stopped = True
+            case CallIntended() if event.call.operation is Operation.EXTEND:
+                if stopped:
+                    yield f"{event.call.key} was begun after the stop was ordered"
+                under_way.add(key_root(event.call.key))
+            case Extended():
+                under_way.discard(key_root(event.key))
+                if event.landed:
+                    counted.add(key_root(event.key))
+            case CallRefused() | CallShort():
+                under_way.discard(key_root(event.key))
+            case _:
+                pass
+    if len(counted) != job.extends:
+        yield f"counts {job.extends} extensions, its log {len(counted)}"
+    if not counted <= landed or not landed <= counted | under_way:
+        yield f"extensions landed: {sorted(map(str, landed))}, counted: {sorted(map(str, counted))}"
+
+
+def _ending(job: Job, remotes: list[Remote]) -> Iterator[str]:
+    """The end that is told is the end that was."""
+    end = remotes[0].end if remotes else None
+    code = remotes[0].exit_code if remotes else None
+    match job.state, job.reason:
+        case State.COMPLETED, _ if (end, code) != (End.FINISHED, 0):
+            yield f"did not complete: {end}, exit code {code}"
+        case State.REJECTED, _ if remotes:
+            yield f"ran all the same: {end}"
+        case State.FAILED, Reason.VANISHED:
+            yield f"did not vanish: {end}"
+        case State.FAILED, Reason.HOST_QUIT if end is not End.HOST_QUIT:
+            yield f"no host quit: {end}"
+        case State.FAILED, Reason.EXIT_CODE if end is not End.FINISHED or code == 0:
+            yield f"did not fail: {end}, exit code {code}"
+        case State.STOPPED, Reason.STOPPED_ELSEWHERE:
+            yield f"nobody else stopped it: {end}"
+        case State.STOPPED, Reason.TIMED_OUT | Reason.MAX_RUNTIME | Reason.MAX_EXTENDS if (
+            end is not End.EXPIRED
+        ):
+            yield f"did not time out: {end}"
+        case _:
+            pass
+
+
+def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
+    world = simulation.world
+    for name in simulation.names:
+        account = world.network.accounts.of_key(f"nos_{name}")
+        assert account is not None
+        mine = [job for job in jobs if job.spec.account == name]
+        view = world.parts.ledger.view(AccountName(name))
+        if all(job.state.is_final for job in mine) and (view.held or account.reserved):
+            yield f"{name}: all is over, and {view.held} is held, {account.reserved} reserved"
+        if view.settled * 1000 != account.settled:
+            yield f"{name}: settled {view.settled}, the network {account.settled}"
+        if not simulation.dangers.claws_back and account.available < 0:
+            yield f"{name}: {account.available} available"
+    if not simulation.dangers.claws_back:
+        short = {route: n for (route, status), n in world.network.ledger.statuses.items() if status == "402"}
+        if short:
+            yield f"credit was held, and the network had too little: {short}"

@@ -1,0 +1,57 @@
+"""What producers ask for in a simulation: requests of many shapes, drawn from the seeded random."""
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+from dispatcher.domain.request import JobRequest
+from tests.world import MARKET, definition
+
+
+def draw_request(rng: random.Random, number: int, now: float, accounts: list[str]) -> JobRequest:
+    """One request; four of five have a request id, and some run the same definition."""
+    simulated: dict[str, Any] = {
+        "runs_for": rng.choice(["90s", "5m", "8m", "25m", "25m", "70m", "3h"]),
+        "queued_for": rng.choice(["0s", "5s", "40s", "4m", "30m"]),
+        "results_after": rng.choice(["0s", "4s", "4s", "20s", "100s"]),
+    }
+    if rng.random() < 0.2:
+        simulated["exit_code"] = 9
+    if rng.random() < 0.1:
+        simulated["host_quits_after"] = "3m"
+    fields: dict[str, Any] = {
+        "market": MARKET,
+        "timeout": rng.choice(["5m", "10m", "10m", "30m"]),
+        "account": rng.choice(accounts),
+        "priority": rng.choice([0, 0, 5]),
+        "policies": _policies(rng, now),
+    }
+    if rng.random() < 0.8:
+        fields["request_id"] = f"request-{number}"
+    return JobRequest(definition=definition(f"{number // 2}", **simulated), **fields)
+
+
+def _policies(rng: random.Random, now: float) -> dict[str, Any]:
+    policies: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        policies["extend"] = {"by": rng.choice(["5m", "10m", "20m"])}
+        if rng.random() < 0.3:
+            policies["extend"]["max_times"] = rng.choice([1, 3])
+        if rng.random() < 0.2:
+            policies["extend"]["max_runtime"] = rng.choice(["25m", "44m30s"])
+    stop: dict[str, Any] = {}
+    if rng.random() < 0.2:
+        stop["after"] = rng.choice(["3m", "20m"])
+    if rng.random() < 0.15:
+        stop["at"] = datetime.fromtimestamp(now + rng.choice([600, 3000, 9000]), UTC)
+    if rng.random() < 0.3:
+        stop["max_cost"] = rng.choice(["0.009", "0.02", "0.05"])
+    if rng.random() < 0.15:
+        stop["queued_longer_than"] = rng.choice(["2m", "10m"])
+    if stop:
+        policies["stop"] = stop
+    if rng.random() < 0.2:
+        policies["credit"] = rng.choice([{"when_short": "fail"}, {"wait_at_most": "30m"}])
+    if rng.random() < 0.3:
+        policies["poll"] = {"every": "2m", "backoff": 2, "at_most": "20m"}
+    return policies
