@@ -1,0 +1,82 @@
+"""What must be true of a world in the end, by the network's own books and not by the dispatcher's word."""
+
+from decimal import Decimal
+
+from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.job import Operation
+from dispatcher.simulator.jobs import Job as Remote
+from tests.world import World
+
+
+def usd(thousandths: int | None) -> Decimal:
+    """The network counts thousandths of a dollar."""
+    return Decimal(thousandths or 0) / 1000
+
+
+def remotes(world: World, job_id: JobId) -> list[Remote]:
+    """The network's jobs that were posted for this one."""
+    world.network.advance()
+    return [job for job in world.network.jobs.values() if (job.key or "").startswith(f"{job_id}:")]
+
+
+def audit(world: World) -> None:
+    """Every job is over, was posted at most once and paid once; both ledgers agree; nothing is left behind."""
+    live = [f"{job.id} {job.state} {job.reason}" for job in world.live()]
+    assert not live, live
+    assert not world.network.ledger.duplicates, world.network.ledger.duplicates
+    for job in world.parts.store.list_jobs(limit=10_000):
+        audit_job(world, job.id)
+        assert world.parts.store.next_due(job.id) is None
+    for name in world.parts.providers.names():
+        audit_account(world, name)
+    assert world.parts.store.waiting_accounts() == []
+
+
+def audit_job(world: World, job_id: JobId) -> None:
+    """One job against what the network has of it."""
+    job, there = world.job(job_id), remotes(world, job_id)
+    world.check_log(job_id)
+    if job.remote is None:
+        assert not there, there
+        assert job.spend.settled == 0
+        return
+    assert [remote.address for remote in there] == [job.remote.address], there
+    (remote,) = there
+    assert remote.over, remote
+    landed = sum(reservation.kind == "extend" for reservation in remote.reservations)
+    if landed != job.extends:
+        # The one whose answer had not come when the job ended, or was stopped.
+        assert landed == job.extends + 1
+        assert last_call(world, job_id, Operation.EXTEND) == "undecided"
+    else:
+        assert job.spend.posted == usd(remote.reserved), (job.spend, remote.reserved)
+        assert job.spend.settled == usd(remote.settled), (job.spend, remote.settled)
+    most = job.spec.policies.max_cost()
+    assert most is None or usd(remote.reserved) <= most
+    longest = job.spec.policies.max_runtime()
+    assert longest is None or remote.timeout <= longest
+
+
+def audit_account(world: World, name: AccountName) -> None:
+    """Nothing is held or reserved, and what jobs cost is what the network took."""
+    account = world.network.accounts.of_key(f"nos_{name}")
+    assert account is not None
+    view = world.parts.ledger.view(name)
+    assert account.reserved == 0, account.reserved
+    assert view.held == 0, view.held
+    assert view.unseen >= 0
+    assert view.settled == usd(account.settled), (view.settled, account.settled)
+
+
+def last_call(world: World, job_id: JobId, operation: Operation) -> str:
+    """What became of the last call of this kind, as the log has it: `undecided` if no answer decided it."""
+    became = "never made"
+    for event in world.parts.store.events(job_id):
+        if event.kind == "call_intended" and event.call.operation is operation:
+            became = "undecided"
+        elif event.kind in {"posted", "extended", "stop_confirmed"}:
+            if event.key.split(":")[1] == operation:
+                became = event.kind
+        elif event.kind in {"call_refused", "call_short"} and event.operation is operation:
+            became = event.kind
+    return became
