@@ -372,7 +372,10 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     changes: dict[str, Any] = {"remote": remote.model_copy(update=seen)}
     if event.phase is Phase.RUNNING and job.state is State.QUEUED:
         changes["state"] = State.RUNNING
-    if job.stop is None and (job.wait is None or event.phase not in (Phase.QUEUED, Phase.RUNNING)):
+    alive, wait = event.phase in (Phase.QUEUED, Phase.RUNNING), job.wait
+    if alive and wait is not None and wait.reason is Reason.AWAITING_RESULT:
+        changes["wait"] = wait = None  # an extension was told that the job is over, but it goes on
+    if job.stop is None and (wait is None or not alive):
         changes["reason"] = {
             Phase.QUEUED: Reason.AWAITING_HOST,
             Phase.RUNNING: Reason.EXTENDING if job.call else Reason.RUNNING,

@@ -199,6 +199,8 @@ def policy_extend(job: Job) -> Due | None:
         return None
     if not _may_extend(job) or job.extend_refused is not None or (seconds := next_extension(job)) == 0:
         return None
+    if job.wait is not None and job.wait.reason is Reason.AWAITING_RESULT:
+        return None  # the network said that the job is over
     at = max(remote.deadline - policy.margin_seconds(), _after_short(job))
     return Due("policy_extend", at, Begin(Operation.EXTEND, seconds), FollowUp.EXTEND, Reason.EXTENDING)
 

@@ -192,6 +192,12 @@ def test_how_long_a_job_has_run(job: Job, after: float, seconds: float) -> None:
     assert run_seconds(job, T0 + after) == seconds
 
 
+def stopped_while_extending() -> Job:
+    """A stop took the place of an extension by 600 s that was never answered."""
+    job = apply(extending_job(600), ordered_stop())
+    return apply(job, intended(job, Operation.STOP))
+
+
 def seen(job: Job, phase: Phase, **changes: Any) -> Job:
     return apply(job, observed(job, phase, at=T0 + 110, **changes))
 
@@ -211,6 +217,9 @@ def seen(job: Job, phase: Phase, **changes: Any) -> Job:
         (seen(queued_job(), Phase.DONE, ended_at=T0 + 5), "0"),
         (seen(running_job(), Phase.DONE, ended_at=T0 + 100, rate_per_hour=Decimal("1.8")), "0.05"),
         (seen(running_job(), Phase.DONE, ended_at=T0 + 1800, rate_per_hour=Decimal("7.2")), "1.8"),
+        (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 100), "0.1"),
+        (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 2000, timeout=2400), "2"),  # it had landed
+        (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 9000, timeout=9000), "2.4"),
     ],
 )
 def test_what_is_settled(job: Job, cost: str) -> None:
@@ -227,6 +236,7 @@ def test_what_is_settled(job: Job, cost: str) -> None:
         (running_job(), 100, "0.1", "1.8", "1.8"),
         (running_job(), 10**6, "1.8", "1.8", "1.8"),
         (extending_job(600), 100, "0.1", "2.4", "2.4"),  # an order beyond what was posted
+        (stopped_while_extending(), 100, "0.1", "2.4", "2.4"),
         (running_job(policies={"extend": {"by": "10m"}}), 100, "0.1", "1.8", None),
         (extending_job(600, policies={"extend": {"by": "10m"}}), 100, "0.1", "2.4", None),
         (running_job(policies={"extend": {"by": "10m", "max_times": 2}}), 0, "0", "1.8", "3"),

@@ -137,15 +137,22 @@ def test_an_extension_that_the_index_shows_before_its_answer_comes_counts_once()
     assert (job.remote.timeout, job.spend.posted, job.extends) == (2400, Decimal("2.4"), 1)
 
 
-def test_an_extension_of_a_job_that_was_over_adds_nothing_and_waits_for_the_record() -> None:
+def test_an_extension_of_a_job_that_was_over_adds_nothing_and_waits_for_the_end() -> None:
     job = running_job()
     job = after(job, *(ev.Looked(at=T0 + n) for n in range(9)))
     job = apply(job, intended(job, Operation.EXTEND, 600))
     job = apply(job, extended(job, at=T0 + 200, landed=False))
     assert job.remote is not None
     assert (job.spend.posted, job.remote.timeout, job.extends, job.call) == (Decimal("1.8"), 1800, 0, None)
-    assert wait_of(job) == (Reason.AWAITING_NETWORK, T0 + 200, T0 + 200, 1)
-    assert job.remote.unchanged_looks == 0
+    assert wait_of(job) == (Reason.AWAITING_RESULT, T0 + 200, T0 + 200, 1)
+    assert (job.remote.unchanged_looks, job.reason) == (0, Reason.AWAITING_RESULT)
+    looked = apply(job, ev.Looked(at=T0 + 210))
+    assert wait_of(looked) == wait_of(job)
+    alive = apply(job, observed(job, Phase.RUNNING, at=T0 + 210, timeout=1801))
+    assert (alive.wait, alive.reason) == (None, Reason.RUNNING)
+    over = apply(job, observed(job, Phase.DONE, at=T0 + 210))
+    assert wait_of(over) == wait_of(job)
+    assert over.reason is Reason.AWAITING_RESULT
 
 
 @pytest.mark.parametrize("answer", [extended, refused])
@@ -201,6 +208,7 @@ def test_a_stop_forgets_orders_and_takes_the_place_of_an_open_extension() -> Non
     job = apply(job, intended(job, Operation.STOP, at=T0 + 5))
     assert job.call is not None
     assert (job.state, job.call.operation, job.stops) == (State.STOPPING, Operation.STOP, 1)
+    assert (job.spend.posted, job.spend.doubtful) == (Decimal("1.8"), Decimal("0.6"))  # it may have landed
 
 
 def test_refused_stops_climb_a_ladder_until_one_is_confirmed() -> None:

@@ -82,11 +82,20 @@ def test_an_extension_that_is_short_is_tried_several_times_within_the_margin() -
         apply(extending, short(extending, at=T0 + 1740)),
         apply(job, waited(Reason.AWAITING_CREDIT, at=T0 + 1740)),
         apply(job, waited(Reason.AWAITING_NETWORK, at=T0 + 1740)),
-        apply(extending, extended(extending, at=T0 + 1740, landed=False)),
     ):
         assert due(waiting, "policy_extend") == 1747.5
         woken = apply(waiting, ev.Woken(at=T0 + 1741, by="credit"))
         assert plan(woken, T0 + 1741).action == Begin(Operation.EXTEND, 600)
+
+
+def test_after_the_network_said_that_the_job_is_over_it_is_not_extended_again() -> None:
+    job = apply(running_job(policies=EXTEND), ev.Looked(at=T0 + 1735))
+    job = apply(job, intended(job, Operation.EXTEND, 600, at=T0 + 1740))
+    job = apply(job, extended(job, at=T0 + 1740, landed=False))
+    assert "policy_extend" not in {item.rule for item in agenda(job)}
+    assert due(job, "poll") <= 1770
+    alive = apply(job, observed(job, Phase.RUNNING, at=T0 + 1750, timeout=1801))
+    assert due(alive, "policy_extend") == 1741
 
 
 @pytest.mark.parametrize("latency", [0.0, 5.0, 29.0])
