@@ -1,17 +1,16 @@
 """The life of a job: which event may come in which state, and what it makes of the record.
 
-`TRANSITIONS` is the whole truth about states; `apply` consults it for every event and refuses what it does not
-hold. A picture of it is drawn from this table, never by hand.
+`transitions.TRANSITIONS` is the whole truth about states; `apply` consults it for every event and refuses what it
+does not hold. What an event makes of the other fields stands here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import (
-    FINAL_STATES,
     Call,
     Job,
     Operation,
@@ -23,94 +22,9 @@ from dispatcher.domain.job import (
     StopOrder,
     Wait,
 )
+from dispatcher.domain.transitions import TRANSITIONS
 
-_S = State
-_ENDS = FINAL_STATES
-_UNPOSTED = frozenset({_S.ENQUEUED, _S.PINNED, _S.POSTING})
-
-
-def _to(*states: State) -> frozenset[State]:
-    return frozenset(states)
-
-
-TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
-    _S.ENQUEUED: {
-        "waited": _to(_S.ENQUEUED),
-        "woken": _to(_S.ENQUEUED),
-        "credit_held": _to(_S.ENQUEUED),
-        "pinned": _to(_S.PINNED),
-        "stop_ordered": _to(_S.ENQUEUED),
-        "extend_dropped": _to(_S.ENQUEUED),
-        "ended": _to(_S.STOPPED, _S.REJECTED),
-    },
-    _S.PINNED: {
-        "waited": _to(_S.PINNED),
-        "woken": _to(_S.PINNED),
-        "call_intended": _to(_S.POSTING),
-        "stop_ordered": _to(_S.PINNED),
-        "extend_dropped": _to(_S.PINNED),
-        "ended": _to(_S.STOPPED, _S.REJECTED),
-    },
-    _S.POSTING: {
-        "call_undecided": _to(_S.POSTING),
-        "call_expired": _to(_S.POSTING),
-        "call_refused": _to(_S.PINNED),
-        "call_short": _to(_S.ENQUEUED),
-        "posted": _to(_S.QUEUED),
-        "stop_ordered": _to(_S.POSTING),
-        "extend_dropped": _to(_S.POSTING),
-    },
-    _S.QUEUED: {
-        "waited": _to(_S.QUEUED),
-        "woken": _to(_S.QUEUED),
-        "looked": _to(_S.QUEUED),
-        "observed": _to(_S.QUEUED, _S.RUNNING),
-        "call_intended": _to(_S.QUEUED, _S.STOPPING),
-        "call_undecided": _to(_S.QUEUED),
-        "call_expired": _to(_S.QUEUED),
-        "call_refused": _to(_S.QUEUED),
-        "call_short": _to(_S.QUEUED),
-        "extended": _to(_S.QUEUED),
-        "stop_ordered": _to(_S.QUEUED),
-        "extend_ordered": _to(_S.QUEUED),
-        "extend_dropped": _to(_S.QUEUED),
-        "ended": _ENDS,
-    },
-    _S.RUNNING: {
-        "waited": _to(_S.RUNNING),
-        "woken": _to(_S.RUNNING),
-        "looked": _to(_S.RUNNING),
-        "observed": _to(_S.RUNNING),
-        "call_intended": _to(_S.RUNNING, _S.STOPPING),
-        "call_undecided": _to(_S.RUNNING),
-        "call_expired": _to(_S.RUNNING),
-        "call_refused": _to(_S.RUNNING),
-        "call_short": _to(_S.RUNNING),
-        "extended": _to(_S.RUNNING),
-        "stop_ordered": _to(_S.RUNNING),
-        "extend_ordered": _to(_S.RUNNING),
-        "extend_dropped": _to(_S.RUNNING),
-        "ended": _ENDS,
-    },
-    _S.STOPPING: {
-        "waited": _to(_S.STOPPING),
-        "woken": _to(_S.STOPPING),
-        "looked": _to(_S.STOPPING),
-        "observed": _to(_S.STOPPING),
-        "call_intended": _to(_S.STOPPING),
-        "call_undecided": _to(_S.STOPPING),
-        "call_expired": _to(_S.STOPPING),
-        "call_refused": _to(_S.STOPPING),
-        "stop_confirmed": _to(_S.STOPPING),
-        "extend_dropped": _to(_S.STOPPING),
-        "ended": _ENDS,
-    },
-    _S.COMPLETED: {},
-    _S.FAILED: {},
-    _S.STOPPED: {},
-    _S.REJECTED: {},
-}
-"""State -> kind of event -> the states it may lead to. What is not here cannot happen."""
+_UNPOSTED = frozenset({State.ENQUEUED, State.PINNED, State.POSTING})
 
 
 def create(event: ev.Enqueued) -> Job:

@@ -17,9 +17,6 @@ from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
 
-INDEX_LAG = 60.0
-"""Seconds after an extension in which the network's index may still show the old time-out."""
-
 DEAREST = Decimal(10_000)
 """US dollars. No machine costs so much an hour: a price beyond it is a fault of the network's."""
 
@@ -154,9 +151,8 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
     phase = seen.phase
     if phase in phases and remote.phase in phases:
         phase = max(phase, remote.phase, key=phases.index)
-    timeout = seen.timeout
-    if remote.extended_at is not None and now - remote.extended_at < INDEX_LAG:
-        timeout = max(timeout, remote.timeout)
+    # What was posted and confirmed is allowed, however long the index lags: a time-out never shrinks.
+    timeout = max(seen.timeout, remote.timeout)
     hourly = None
     if seen.usd_per_hour is not None and job.quote is not None:
         hourly = _usable(seen.usd_per_hour * (1 + job.quote.fee_percent / 100))

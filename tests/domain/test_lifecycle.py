@@ -9,7 +9,8 @@ import pytest
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
-from dispatcher.domain.lifecycle import TRANSITIONS, apply, create, replay
+from dispatcher.domain.lifecycle import apply, create, replay
+from dispatcher.domain.transitions import TRANSITIONS
 from tests.domain.made import (
     CID,
     JOB_ID,

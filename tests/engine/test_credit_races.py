@@ -174,17 +174,33 @@ def test_of_those_that_wait_the_one_with_priority_is_served_first() -> None:
 
 
 def test_a_wait_for_credit_that_nothing_needs_any_more_wakes_nobody_again_and_again() -> None:
-    """The job's result is awaited; that an extension of it was short once must not fill its log."""
-    world = World(
-        accounts={"default": "0.009"}, faults=[{"route": "ipfs.get", "kind": "status", "status": 503}]
+    """The job's result is awaited; that an extension of it was short must not fill its log once there is credit."""
+    world = World(accounts={"default": "0.009"})
+    job_id = world.enqueue(
+        definition(runs_for="25m", results_after="55s"), policies={"extend": {"by": "10m"}}
     )
-    job_id = world.enqueue(definition(runs_for="25m"), policies={"extend": {"by": "10m"}})
-    world.run_for(620)
-    assert world.job(job_id).wait is not None
+    world.run_for(630)
+    job = world.job(job_id)
+    assert job.remote is not None
+    assert job.remote.is_over
+    assert job.wait is not None
+    assert job.wait.reason is Reason.AWAITING_CREDIT
     world.credit("default", "1")
+    world.run_for(600)
+    assert world.kinds(job_id).count("woken") == 1
+    assert world.job(job_id).state is State.STOPPED
+    audit(world)
+
+
+def test_what_the_network_reserved_counts_once() -> None:
+    """A hold whose reservation the network's balance shows is not taken from that balance again."""
+    world = World(accounts={"default": "0.017"})
+    first = world.enqueue(definition("first", runs_for="9m"))
+    world.run_for(10)
+    second = world.enqueue(definition("second", runs_for="9m"))
+    world.run_for(10)
+    assert State.ENQUEUED not in states_of(world, [first, second])
     world.run()
-    assert world.kinds(job_id).count("woken") <= 2
-    assert world.job(job_id).reason is Reason.NO_CREDIT or world.job(job_id).reason is Reason.TIMED_OUT
     audit(world)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import copy
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -111,6 +112,22 @@ def test_whatever_sum_a_402_names_the_job_waits_and_goes_on(route: str, required
     job_id = world.enqueue(definition(runs_for="15m"), policies={"extend": {"by": "10m"}})
     world.run()
     assert "call_short" in world.kinds(job_id)
+    assert world.job(job_id).state is State.COMPLETED
+    audit(world)
+
+
+def test_a_sum_with_more_decimals_than_there_are_is_rounded_up() -> None:
+    body = {"message": "Insufficient credits. Available: $0.009, Required: $0.00912345678"}
+    world = World(
+        accounts={"default": "0.009"},
+        faults=[{"route": "jobs.list", "kind": "status", "status": 402, "body": body, "nth": [1]}],
+    )
+    job_id = world.enqueue(definition(runs_for="5m"))
+    world.work()
+    wait = world.job(job_id).wait
+    assert wait is not None
+    assert wait.short_usd == Decimal("0.009124")
+    world.run()
     assert world.job(job_id).state is State.COMPLETED
     audit(world)
 

@@ -1,0 +1,96 @@
+"""Which event may come in which state of a job, and where it may lead: the table, and nothing else.
+
+A picture of the life of a job is drawn from this table, never by hand.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dispatcher.domain.job import FINAL_STATES, State
+
+_S = State
+_ENDS = FINAL_STATES
+
+
+def _to(*states: State) -> frozenset[State]:
+    return frozenset(states)
+
+
+TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
+    _S.ENQUEUED: {
+        "waited": _to(_S.ENQUEUED),
+        "woken": _to(_S.ENQUEUED),
+        "credit_held": _to(_S.ENQUEUED),
+        "pinned": _to(_S.PINNED),
+        "stop_ordered": _to(_S.ENQUEUED),
+        "extend_dropped": _to(_S.ENQUEUED),
+        "ended": _to(_S.STOPPED, _S.REJECTED),
+    },
+    _S.PINNED: {
+        "waited": _to(_S.PINNED),
+        "woken": _to(_S.PINNED),
+        "call_intended": _to(_S.POSTING),
+        "stop_ordered": _to(_S.PINNED),
+        "extend_dropped": _to(_S.PINNED),
+        "ended": _to(_S.STOPPED, _S.REJECTED),
+    },
+    _S.POSTING: {
+        "call_undecided": _to(_S.POSTING),
+        "call_expired": _to(_S.POSTING),
+        "call_refused": _to(_S.PINNED),
+        "call_short": _to(_S.ENQUEUED),
+        "posted": _to(_S.QUEUED),
+        "stop_ordered": _to(_S.POSTING),
+        "extend_dropped": _to(_S.POSTING),
+    },
+    _S.QUEUED: {
+        "waited": _to(_S.QUEUED),
+        "woken": _to(_S.QUEUED),
+        "looked": _to(_S.QUEUED),
+        "observed": _to(_S.QUEUED, _S.RUNNING),
+        "call_intended": _to(_S.QUEUED, _S.STOPPING),
+        "call_undecided": _to(_S.QUEUED),
+        "call_expired": _to(_S.QUEUED),
+        "call_refused": _to(_S.QUEUED),
+        "call_short": _to(_S.QUEUED),
+        "extended": _to(_S.QUEUED),
+        "stop_ordered": _to(_S.QUEUED),
+        "extend_ordered": _to(_S.QUEUED),
+        "extend_dropped": _to(_S.QUEUED),
+        "ended": _ENDS,
+    },
+    _S.RUNNING: {
+        "waited": _to(_S.RUNNING),
+        "woken": _to(_S.RUNNING),
+        "looked": _to(_S.RUNNING),
+        "observed": _to(_S.RUNNING),
+        "call_intended": _to(_S.RUNNING, _S.STOPPING),
+        "call_undecided": _to(_S.RUNNING),
+        "call_expired": _to(_S.RUNNING),
+        "call_refused": _to(_S.RUNNING),
+        "call_short": _to(_S.RUNNING),
+        "extended": _to(_S.RUNNING),
+        "stop_ordered": _to(_S.RUNNING),
+        "extend_ordered": _to(_S.RUNNING),
+        "extend_dropped": _to(_S.RUNNING),
+        "ended": _ENDS,
+    },
+    _S.STOPPING: {
+        "waited": _to(_S.STOPPING),
+        "woken": _to(_S.STOPPING),
+        "looked": _to(_S.STOPPING),
+        "observed": _to(_S.STOPPING),
+        "call_intended": _to(_S.STOPPING),
+        "call_undecided": _to(_S.STOPPING),
+        "call_expired": _to(_S.STOPPING),
+        "call_refused": _to(_S.STOPPING),
+        "stop_confirmed": _to(_S.STOPPING),
+        "extend_dropped": _to(_S.STOPPING),
+        "ended": _ENDS,
+    },
+    _S.COMPLETED: {},
+    _S.FAILED: {},
+    _S.STOPPED: {},
+    _S.REJECTED: {},
+}
+"""State -> kind of event -> the states it may lead to. What is not here cannot happen."""
