@@ -40,7 +40,7 @@ _SENT_AT_ONCE: Final = 5.0
 """Seconds of the wall's time. A call that was written down longer ago may have been sent by a worker that died."""
 
 _DOUBTS: Final = 6
-"""How often a call that may have landed is sent before a refusal of it is believed."""
+"""How often a call that may have landed is sent before a refusal of it is believed, if it was the last word too."""
 
 
 def key(job_id: JobId, operation: Operation, ordinal: int, epoch: int) -> IdempotencyKey:
@@ -98,7 +98,8 @@ def send(parts: Parts, job: Job) -> list[ev.Event]:
     except (Unauthorized, SettingsError) as e:
         return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
     except ProviderError as e:
-        doubtful = e.verdict is Verdict.FINAL and may_have_landed and call.tries < _DOUBTS
+        believed = not may_have_landed or (call.tries >= _DOUBTS and call.error == str(e))
+        doubtful = e.verdict is Verdict.FINAL and not believed
         if e.verdict is Verdict.SAME_KEY or (doubtful and call.operation is not Operation.STOP):
             # Of a call that landed the network would repeat the answer. What refuses it may be something in
             # between, and believing that would abandon, or post again, a job that is there.

@@ -76,6 +76,20 @@ def test_a_refusal_of_an_extension_that_may_have_landed_is_not_believed_at_once(
     audit(world)
 
 
+def test_a_single_refusal_among_many_lost_answers_is_not_believed() -> None:
+    world = World(
+        faults=[
+            {"route": "jobs.list", "kind": "lose_answer", "nth": [*range(1, 9), 10, 11]},
+            {"route": "jobs.list", "kind": "status", "status": 403, "nth": [1, 2]},
+        ]
+    )
+    job_id = world.enqueue(definition(runs_for="5m"))
+    world.run()
+    assert world.kinds(job_id).count("call_undecided") == 12
+    assert world.job(job_id).state is State.COMPLETED
+    audit(world)
+
+
 @pytest.mark.parametrize("lost_before", [False, True])
 def test_a_refusal_that_stays_is_believed(lost_before: bool) -> None:
     faults = [{"route": "jobs.list", "kind": "status", "status": 403, "body": {"message": "no credits here"}}]
