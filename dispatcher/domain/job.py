@@ -259,6 +259,8 @@ class Job(Record):
     """The network's final words to the post."""
     extend_refused: str | None = None
     """The network's final words to an extension: no further one is tried by itself."""
+    extra: int = 0
+    """Seconds that operators added to what was asked for."""
     extend_ordered: tuple[int, ...] = ()
     """Seconds that operators asked to add and that were not asked for yet."""
     stop: StopOrder | None = None
