@@ -288,8 +288,9 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     if event.phase is Phase.RUNNING and job.state is State.QUEUED:
         changes["state"] = State.RUNNING
     alive, wait = event.phase in (Phase.QUEUED, Phase.RUNNING), job.wait
-    if alive and wait is not None and wait.reason is Reason.AWAITING_RESULT:
-        changes["wait"] = wait = None  # an extension was told that the job is over, but it goes on
+    if not remote.is_over and wait is not None and wait.reason is Reason.AWAITING_RESULT:
+        # An extension was told that the job is over: it goes on after all, or now its result can be fetched.
+        changes["wait"] = wait = None
     if job.stop is None and (wait is None or not alive):
         changes["reason"] = {
             Phase.QUEUED: Reason.AWAITING_HOST,

@@ -1,0 +1,364 @@
+"""What will happen to a job, told by the rules that will decide about it, on a simulated clock.
+
+`forecast` asks `planner.plan` again and again, as a worker does, and lets the events happen that an ideal network
+would bring: every call is answered at once, a host takes the job after `queued_for` and works for `runs_for`. So a
+forecast is not a second description of the rules but the rules themselves, run ahead of time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, TypeVar, assert_never
+
+from dispatcher.domain import actions as act
+from dispatcher.domain import events as ev
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate
+from dispatcher.domain.errors import Bug
+from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
+from dispatcher.domain.job import Call, Ending, Job, Operation, Phase, Quote, Reason, State
+from dispatcher.domain.lifecycle import apply, create
+from dispatcher.domain.money import price, price_at_most
+from dispatcher.domain.outcome import RunReport, outcome
+from dispatcher.domain.planner import plan
+from dispatcher.domain.request import JobSpec
+
+_T = TypeVar("_T")
+_RESULT: Final = Cid("QmbJWAESqCsf4RFCqEY7jecCashj8usXiyDNfKtZCwwzGb")
+_NODE: Final = "11111111111111111111111111111112"
+STEPS_AT_MOST: Final = 20_000
+"""Decisions that are followed; a job without any limit has no last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a forecast takes for granted. Durations in seconds, money in US dollars.
+
+    runs_for: how long a host works until the job ends by itself; None: longer than it is ever allowed.
+    """
+
+    rate_per_hour: Decimal
+    """The network's fee included."""
+    queued_for: float = 60.0
+    runs_for: float | None = None
+    exit_code: int = 0
+    results_after: float = 5.0
+    balance_lasts: float = 5.0
+    """How old a balance may be when credits are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens. `polls`: looks at the network since the step before."""
+
+    at: float
+    event: str
+    rule: str
+    detail: str
+    committed: Decimal
+    """The most that the job costs from here on if every dispatcher process dies."""
+    so_far: Decimal
+    polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A job's whole life. `complete` is False where it was followed for long enough without an end."""
+
+    steps: tuple[Step, ...]
+    state: State
+    reason: Reason
+    complete: bool
+    cost: Decimal
+    unattended: Decimal
+    """The most that could still be spent, at the worst moment, if every dispatcher process died then."""
+    calls: dict[str, int]
+    """Calls to the network's API by their names."""
+    extends: int
+    polls: int
+    log: tuple[ev.Event, ...] = field(repr=False)
+    job: Job = field(repr=False)
+
+
+def forecast(spec: JobSpec, assumed: Assumed, now: float, *, steps_at_most: int = STEPS_AT_MOST) -> Forecast:
+    """Follow a job from its enqueueing at `now` (unix seconds) to its end."""
+    return _Walk(spec, assumed, now).run(steps_at_most)
+
+
+class _Network:
+    """An ideal network's record of one job, in its own whole seconds (Nosana credits API, the job record)."""
+
+    def __init__(self, assumed: Assumed, posted_at: float, timeout: int) -> None:
+        self._assumed, self.timeout = assumed, timeout
+        self._takes_at = posted_at + assumed.queued_for
+        self.stopped_at: float | None = None
+
+    @property
+    def started_at(self) -> float:
+        return float(int(self._takes_at))
+
+    def _end(self) -> tuple[float, str]:
+        """When the job is over, and how."""
+        ends = [(self.started_at + self.timeout, "expired")]
+        if self._assumed.runs_for is not None:
+            ends.append((self._takes_at + self._assumed.runs_for, "finished"))
+        if self.stopped_at is not None:
+            ends.append((self.stopped_at, "stopped"))
+        return min(ends)
+
+    def is_delisted(self) -> bool:
+        return self.stopped_at is not None and self.stopped_at < self._takes_at
+
+    def outcome_of_stop(self, now: float) -> str:
+        if now < self._takes_at:
+            return "delisted"
+        return "ended" if now < self._end()[0] else "already_terminal"
+
+    def is_over(self, now: float) -> bool:
+        return now >= self._takes_at and now >= self._end()[0]
+
+    def shown(self, now: float, job: Job) -> ev.Observed:
+        at, how = self._end()
+        over, started = self.is_over(now), now >= self._takes_at
+        uploaded = over and now >= at + self._assumed.results_after
+        status = {"finished": "success", "expired": "success", "stopped": "stopped"}[how]
+        if how == "finished" and self._assumed.exit_code != 0:
+            status = "failed"
+        return ev.Observed(
+            at=now,
+            phase=Phase.DONE if over else Phase.RUNNING if started else Phase.QUEUED,
+            timeout=self.timeout,
+            started_at=self.started_at if started else None,
+            ended_at=float(int(at)) if over else None,
+            node=_NODE if started else None,
+            result_cid=_RESULT if uploaded else None,
+            status=status if uploaded else None,
+            rate_per_hour=job.quote.rate_per_hour if job.quote else None,
+        )
+
+    def report(self) -> RunReport:
+        match self._end()[1]:
+            case "expired":
+                return RunReport("success", expired=True)
+            case "stopped":
+                return RunReport("stopped", stopped=True)
+            case _:
+                code = self._assumed.exit_code
+                return RunReport("success" if code == 0 else "failed", exit_code=code)
+
+
+class _Walk:
+    def __init__(self, spec: JobSpec, assumed: Assumed, now: float) -> None:
+        self._assumed, self._now = assumed, now
+        job_id = JobId("job_000000000000000000000000")
+        enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=_RESULT)
+        self._job = create(enqueued)
+        self._log: list[ev.Event] = [enqueued]
+        self._network: _Network | None = None
+        self._steps: list[Step] = []
+        self._calls: Counter[str] = Counter()
+        self._polls_since = 0
+        self._balance_at: float | None = None
+        self._unattended = ZERO
+        self._tell("enqueued", "intake", "")
+
+    def run(self, steps_at_most: int) -> Forecast:
+        for _ in range(steps_at_most):
+            decision = plan(self._job, self._now)
+            match decision.action:
+                case act.Nothing():
+                    break
+                case act.Wait(until):
+                    self._now = until
+                case action:
+                    for event in self._happens(action):
+                        self._happen(event, decision.rule)
+        job = self._job
+        return Forecast(
+            steps=tuple(self._steps),
+            state=job.state,
+            reason=job.reason,
+            complete=job.state.is_final,
+            cost=costs(job, self._now).committed,
+            unattended=self._unattended,
+            calls={name: count for name, count in sorted(self._calls.items()) if count},
+            extends=job.extends,
+            polls=self._calls["get"],
+            log=tuple(self._log),
+            job=job,
+        )
+
+    def _happen(self, event: ev.Event, rule: str) -> None:
+        before, self._job = self._job, apply(self._job, event)
+        self._log.append(event)
+        figures = costs(self._job, self._now)
+        if not self._job.state.is_final:
+            self._unattended = max(self._unattended, figures.committed - figures.so_far)
+        if detail := _told(before, self._job, event):
+            self._tell(event.kind, rule, detail)
+
+    def _tell(self, kind: str, rule: str, detail: str) -> None:
+        figures = costs(self._job, self._now)
+        self._steps.append(
+            Step(self._now, kind, rule, detail, figures.committed, figures.so_far, self._polls_since)
+        )
+        self._polls_since = 0
+
+    def _happens(self, action: act.Action) -> Iterator[ev.Event]:
+        now = self._now
+        match action:
+            case act.HoldCredit():
+                yield self._held()
+            case act.Pin():
+                self._calls["pin"] += 1
+                yield ev.Pinned(at=now, known=False)
+            case act.Begin():
+                yield ev.CallIntended(at=now, call=self._begun(action))
+            case act.Send():
+                yield self._answered()
+            case act.Look():
+                self._calls["get"] += 1
+                self._polls_since += 1
+                yield self._seen()
+            case act.OrderStop():
+                yield ev.StopOrdered(at=now, reason=action.reason, by="policy")
+            case act.GiveUp():
+                yield self._gone()
+            case act.Collect():
+                yield self._collected(without_result=action.without_result)
+            case act.Finish():
+                ending = Ending(at=now, detail=action.detail)
+                yield ev.Ended(at=now, state=action.state, reason=action.reason, ending=ending, settled=ZERO)
+            case act.DropExtension() | act.Nothing() | act.Wait():
+                raise Bug(f"a forecast never comes to {action}")
+            case _:
+                assert_never(action)
+
+    def _held(self) -> ev.Event:
+        now, hourly = self._now, self._assumed.rate_per_hour
+        self._calls["market"] += 1
+        self._ask_balance()
+        seconds = first_seconds(self._job.spec, hourly, now)
+        if seconds == 0:
+            detail = "its policies do not allow the shortest posting of 1m"
+            reason = Reason.MAX_COST if self._job.spec.policies.max_cost() is not None else Reason.STOP_AT
+            ending = Ending(at=now, detail=detail)
+            return ev.Ended(at=now, state=State.REJECTED, reason=reason, ending=ending, settled=ZERO)
+        amount = price_at_most(hourly, seconds)
+        quote = Quote(
+            market=MarketAddress(self._job.spec.market),
+            rate_per_hour=hourly,
+            fee_percent=ZERO,
+            seconds=seconds,
+            amount=amount,
+            hold=HoldId("post"),
+        )
+        return ev.CreditHeld(at=now, quote=quote)
+
+    def _ask_balance(self) -> None:
+        """As the ledger's holds do: a balance that is a few seconds old will do."""
+        if self._balance_at is None or self._balance_at < self._now - self._assumed.balance_lasts:
+            self._balance_at = self._now
+            self._calls["balance"] += 1
+
+    def _begun(self, action: act.Begin) -> Call:
+        job, amount, seconds = self._job, ZERO, action.seconds
+        match action.operation:
+            case Operation.POST:
+                quote = _there(job.quote)
+                ordinal, amount, seconds = job.posts + 1, quote.amount, quote.seconds
+            case Operation.EXTEND:
+                self._ask_balance()
+                ordinal, amount = job.extend_calls + 1, price_at_most(highest_rate(job) or ZERO, seconds)
+            case Operation.STOP:
+                ordinal = job.stops + 1
+            case _:
+                assert_never(action.operation)
+        key = IdempotencyKey(f"{action.operation}:{ordinal}")
+        return Call(
+            operation=action.operation,
+            ordinal=ordinal,
+            key=key,
+            seconds=seconds,
+            amount=amount,
+            intended_at=self._now,
+        )
+
+    def _answered(self) -> ev.Event:
+        job, now, call = self._job, self._now, _there(self._job.call)
+        self._calls[call.operation.value] += 1
+        amount = price(highest_rate(job) or ZERO, call.seconds)
+        if call.operation is Operation.POST:
+            self._network = _Network(self._assumed, now, call.seconds)
+            address = RemoteAddress("forecast")
+            return ev.Posted(
+                at=now, key=call.key, address=address, run=None, seconds=call.seconds, amount=amount
+            )
+        network = self._on_network()
+        if call.operation is Operation.EXTEND:
+            landed = not network.is_over(now)
+            network.timeout += call.seconds if landed else 0
+            return ev.Extended(
+                at=now,
+                key=call.key,
+                seconds=call.seconds,
+                amount=amount if landed else ZERO,
+                landed=landed,
+            )
+        how = network.outcome_of_stop(now)
+        if how != "already_terminal":
+            network.stopped_at = now
+        return ev.StopConfirmed.model_validate({"at": now, "key": call.key, "outcome": how})
+
+    def _seen(self) -> ev.Event:
+        network, remote = self._on_network(), _there(self._job.remote)
+        if network.is_delisted():
+            return ev.Looked(at=self._now, missing=True)
+        shown = network.shown(self._now, self._job)
+        same = all(getattr(remote, name) == value for name, value in shown.shown().items())
+        return ev.Looked(at=self._now) if same and remote.seen_at is not None else shown
+
+    def _gone(self) -> ev.Event:
+        known = _there(self._job.remote).model_dump(
+            include={"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
+        )
+        return ev.Observed(at=self._now, phase=Phase.GONE, **known)
+
+    def _collected(self, *, without_result: bool) -> ev.Event:
+        job, now, remote = self._job, self._now, _there(self._job.remote)
+        fetched = not without_result and remote.result_cid is not None
+        self._calls["result"] += fetched
+        end = outcome(job, remote, self._on_network().report() if fetched else None)
+        ending = Ending(at=now, exit_code=end.exit_code, detail=end.detail)
+        return ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=final_cost(job))
+
+    def _on_network(self) -> _Network:
+        return _there(self._network)
+
+
+def _there(value: _T | None) -> _T:
+    if value is None:
+        raise Bug("the planner asked for a step before its time")
+    return value
+
+
+def _told(before: Job, job: Job, event: ev.Event) -> str:
+    """What is worth a line of the timeline; empty for what is not."""
+    match event:
+        case ev.CreditHeld():
+            return f"${event.quote.amount} held"
+        case ev.Posted():
+            return f"{event.seconds} s for ${event.amount}"
+        case ev.Extended():
+            return f"{event.seconds} s more for ${event.amount}" if event.landed else "it was over already"
+        case ev.Observed() if before.remote is not None and before.remote.phase is not event.phase:
+            return str(event.phase.value)
+        case ev.StopOrdered():
+            return str(event.reason.value)
+        case ev.StopConfirmed():
+            return event.outcome
+        case ev.Ended():
+            return f"{job.state.value}: {job.reason.value}, ${event.settled}"
+        case _:
+            return ""

@@ -1,0 +1,122 @@
+"""A forecast is what then happens: the engine on the simulated network does the same, event by event."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatcher.domain import events as ev
+from dispatcher.domain.forecast import Assumed, forecast
+from dispatcher.domain.job import Reason
+from tests.world import START, World, definition
+
+RATE = Decimal("0.04796")
+
+
+def told(event: ev.Event, start: float) -> tuple[Any, ...]:
+    """What both must agree on: names, keys and addresses are each side's own."""
+    at = round(event.at - start, 3)
+    match event:
+        case ev.CreditHeld():
+            return at, event.kind, event.quote.seconds, event.quote.amount
+        case ev.CallIntended():
+            call = event.call
+            return at, event.kind, call.operation, call.ordinal, call.seconds, call.amount
+        case ev.Posted() | ev.Extended():
+            return at, event.kind, event.seconds, event.amount
+        case ev.StopConfirmed():
+            return at, event.kind, event.outcome
+        case ev.Observed():
+            times = [None if t is None else t - start for t in (event.started_at, event.ended_at)]
+            return at, event.kind, event.phase, event.timeout, *times, event.result_cid is None
+        case ev.StopOrdered():
+            return at, event.kind, event.reason
+        case ev.Ended():
+            by_itself = event.reason in (Reason.FINISHED, Reason.EXIT_CODE)
+            code = event.ending.exit_code if by_itself else None  # how a container dies is the host's affair
+            return at, event.kind, event.state, event.reason, event.settled, code
+        case _:
+            return at, event.kind
+
+
+ROUTES = {
+    "credits.balance": "balance",
+    "markets.list": "market",
+    "ipfs.pin": "pin",
+    "jobs.list": "post",
+    "jobs.get": "get",
+    "jobs.extend": "extend",
+    "jobs.stop": "stop",
+    "ipfs.get": "result",
+}
+
+
+def calls_made(world: World) -> dict[str, int]:
+    made: Counter[str] = Counter()
+    for (route, _), count in world.network.ledger.statuses.items():
+        made[ROUTES[route]] += count
+    return dict(sorted(made.items()))
+
+
+durations = st.sampled_from(["90s", "4m", "10m", "25m", "1h", "3h20m"])
+policies = st.fixed_dictionaries(
+    {},
+    optional={
+        "quantum": st.sampled_from(["2m", "7m", "30m"]),
+        "extend": st.fixed_dictionaries(
+            {"by": st.sampled_from(["1m", "10m", "45m"]), "max_times": st.integers(1, 5)},
+            optional={
+                "margin": st.sampled_from(["10s", "3m", "2h"]),
+                "max_runtime": durations,
+                "max_cost": st.sampled_from(["0.0115", "0.03"]),
+            },
+        ),
+        "stop": st.fixed_dictionaries(
+            {},
+            optional={
+                "after": durations,
+                "at": st.sampled_from([30, 400, 5000]).map(lambda s: datetime.fromtimestamp(START + s, UTC)),
+                "max_cost": st.sampled_from(["0.001", "0.01", "0.05"]),
+                "queued_longer_than": st.sampled_from(["30s", "5m"]),
+            },
+        ),
+        "poll": st.fixed_dictionaries(
+            {"every": st.sampled_from(["5s", "1m", "20m"]), "backoff": st.sampled_from([1, 1.5, 4])}
+        ),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    timeout=durations,
+    asked=policies,
+    runs_for=st.sampled_from([20, 299.5, 1800, 6000]),
+    queued_for=st.sampled_from([0, 7, 61.25, 600]),
+    results_after=st.sampled_from([0, 4, 100]),
+    exit_code=st.sampled_from([0, 3]),
+)
+def test_the_forecast_is_what_the_engine_does(
+    timeout: str,
+    asked: dict[str, Any],
+    runs_for: float,
+    queued_for: float,
+    results_after: float,
+    exit_code: int,
+) -> None:
+    world = World(accounts={"default": "1000"})
+    behaviour = {"runs_for": runs_for, "queued_for": queued_for, "results_after": results_after}
+    job_id = world.enqueue(definition(**behaviour, exit_code=exit_code), timeout=timeout, policies=asked)
+    world.run()
+
+    assumed = Assumed(RATE, queued_for, runs_for, exit_code, results_after)
+    told_before = forecast(world.job(job_id).spec, assumed, START)
+    happened = [told(event, START) for event in world.parts.store.events(job_id)]
+    foretold = [told(event, START) for event in told_before.log if event.logged]
+    assert foretold == happened
+    assert told_before.complete
+    assert told_before.cost == world.job(job_id).spend.settled
+    assert told_before.calls == calls_made(world)
