@@ -7,6 +7,7 @@ import getpass
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from dispatcher import bootstrap
@@ -15,14 +16,15 @@ from dispatcher.domain.errors import UnknownJob
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job, Reason, State
-from dispatcher.domain.money import format_usd
+from dispatcher.domain.money import format_usd, parse_rate
+from dispatcher.domain.planned import Planned, plan_request
 from dispatcher.domain.request import JobRequest, parse_many
 from dispatcher.domain.view import view
 from dispatcher.engine import intake, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
 from dispatcher.ops import logs
-from dispatcher.ops.clock import poll
+from dispatcher.ops.clock import WallClock, poll
 
 
 def _parts() -> Parts:
@@ -102,6 +104,38 @@ def markets(account: str = "default") -> list[dict[str, Any]]:
         }
         for market in _parts().providers.account(AccountName(account)).markets()
     ]
+
+
+def plan(
+    request: JobRequest | Mapping[str, Any],
+    *,
+    runs_for: str | timedelta | None = None,
+    queued_for: str | timedelta = "1m",
+    rate_per_hour: str | Decimal | None = None,
+) -> Planned:
+    """What will happen to `request`, and what it costs, by the rules that will decide. Nothing is stored or spent.
+
+    `runs_for`: how long the job works (default: as long as it is allowed); `rate_per_hour`: US dollars with the fee;
+    without it the network is asked for the market's price and the balance.
+    Raises `InvalidRequest`, and without `rate_per_hour` `ProviderError`, `SettingsError`.
+    """
+    (parsed,) = parse_many([request])
+    seconds = None if runs_for is None else parse_duration(runs_for).total_seconds()
+    queued = parse_duration(queued_for).total_seconds()
+    if rate_per_hour is not None:
+        return plan_request(
+            parsed.spec(), parse_rate(rate_per_hour), WallClock().now(), runs_for=seconds, queued_for=queued
+        )
+    parts = _parts()
+    provider = parts.providers.account(parsed.account)
+    return plan_request(
+        parsed.spec(),
+        provider.market(parsed.market).rate_per_hour,
+        parts.clock.now(),
+        runs_for=seconds,
+        queued_for=queued,
+        available=provider.balance().available,
+    )
 
 
 class JobHandle:

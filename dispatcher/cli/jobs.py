@@ -41,7 +41,7 @@ from dispatcher.domain.view import timestamp
 @json_option
 def enqueue_command(file: IO[str], wait: bool, wait_timeout: Any, as_json: bool, **options: Any) -> None:
     """Enqueue the job definition in FILE (JSON; - for standard input)."""
-    handle = client.enqueue(_request(read_json(file), options))
+    handle = client.enqueue(request_of(read_json(file), options))
     if not wait:
         if as_json:
             print_json({"id": handle.id, "new": handle.new, **handle.view()})
@@ -62,7 +62,7 @@ def enqueue_command(file: IO[str], wait: bool, wait_timeout: Any, as_json: bool,
     sys.exit(0 if handle.state is State.COMPLETED else 3)
 
 
-def _request(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
+def request_of(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Options as the fields of a request, unread: the request itself names all their faults at once."""
     extend = {
         "by": options["extend_by"],

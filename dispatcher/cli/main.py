@@ -14,6 +14,7 @@ from dispatcher.cli.jobs import (
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
 from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.plan import plan_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -42,6 +43,7 @@ def main() -> None:
 
 for _command in (
     enqueue_command,
+    plan_command,
     show_command,
     jobs_command,
     stop_command,
