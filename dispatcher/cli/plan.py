@@ -1,6 +1,7 @@
 """The command that tells what will happen before anything is paid: plan."""
 
 import sys
+from pathlib import PurePath
 from typing import IO, Any
 
 import click
@@ -35,7 +36,7 @@ def plan_command(
         request_of(read_json(file), options), runs_for=runs_for, queued_for=queued_for, rate_per_hour=rate
     )
     if svg is not None:
-        svg.write(timeline_svg(planned, getattr(file, "name", "job")))
+        svg.write(timeline_svg(planned, PurePath(getattr(file, "name", "job")).name))
     seen = planned_view(planned)
     if as_json:
         print_json(seen)

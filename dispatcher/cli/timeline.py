@@ -1,6 +1,8 @@
 """A plan as a picture: the timeline of one job as SVG, to be looked at or put into a ticket."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -60,11 +62,16 @@ def _life(page: Element, told: Forecast, start: float) -> None:
         return round(_LEFT + (at - start) / lasts * (_WIDTH - _LEFT - _RIGHT), 1)
 
     most = max((step.committed for step in told.steps), default=None) or 1
-    for one, following in zip(told.steps, told.steps[1:], strict=False):
-        for amount, colour in ((one.committed, _PAID), (following.so_far, _USED)):
-            tall = round(float(amount / most) * 44, 1)
-            box = {"x": str(x(one.at)), "y": str(_AXIS - tall), "height": str(tall), "fill": colour}
-            SubElement(page, "rect", {**box, "width": str(max(round(x(following.at) - x(one.at), 1), 0.5))})
+
+    def y(amount: Decimal) -> float:
+        return round(_AXIS - float(amount / most) * 44, 1)
+
+    for one, following in pairwise(told.steps):
+        left, right = x(one.at), x(following.at)
+        paid = {"x": str(left), "y": str(y(one.committed)), "height": str(_AXIS - y(one.committed))}
+        SubElement(page, "rect", {**paid, "width": str(max(round(right - left, 1), 0.5)), "fill": _PAID})
+        corners = [(left, _AXIS), (left, y(one.so_far)), (right, y(following.so_far)), (right, _AXIS)]
+        SubElement(page, "polygon", points=" ".join(f"{a},{b}" for a, b in corners), fill=_USED)
     axis = {"x1": str(_LEFT), "x2": str(_WIDTH - _RIGHT), "y1": str(_AXIS), "y2": str(_AXIS)}
     SubElement(page, "line", {**axis, "stroke": _INK})
     for at, label in _ticks(lasts):
