@@ -30,6 +30,7 @@ class Dangers:
     credit: list[str]
     rich_at_last: bool
     claws_back: bool
+    requests_per_second: float
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
@@ -57,6 +58,7 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         credit=[*arrivals, *(["-0.02", "-0.3"] if claws_back else [])],
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
+        requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 
 
