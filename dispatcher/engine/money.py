@@ -44,10 +44,12 @@ def hold(
     try:
         refresh_balance(parts, account)
     except NotSent:
-        held = _hold(parts, job, hold_id, amount) if even_if_old and view.balance is not None else None
-        if isinstance(held, Held):
-            return held
-        raise
+        if not even_if_old or view.balance is None:
+            raise
+        from_old = _hold(parts, job, hold_id, amount)
+        if isinstance(from_old, Short):
+            raise
+        return from_old
     return _hold(parts, job, hold_id, amount)
 
 

@@ -5,7 +5,7 @@ shared by all accounts that use it. Every method is one atomic step. All may rai
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dispatcher.domain.ids import AccountName
 from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency
@@ -59,6 +59,12 @@ class LaneView:
     failures: int
     """Failures in a row."""
 
+    def breaker(self, now: float) -> Literal["closed", "open", "half-open"]:
+        """Half-open: the next call may try whether the network is back."""
+        if self.trial_at is None:
+            return "closed"
+        return "open" if now < self.trial_at else "half-open"
+
 
 class Traffic(Protocol):
     """Any number of workers ask the same instance, or instances on the same server."""
@@ -79,7 +85,7 @@ class Traffic(Protocol):
         limits: Limits,
         retry_after: float | None = None,
     ) -> frozenset[Change]:
-        """How an admitted call ended, and what that changes for everybody. `retry_after`: seconds, as the network said."""
+        """How an admitted call ended, and what that changes for everybody. `retry_after`: the network's, in seconds."""
         ...
 
     def view(self, lane: Lane, *, now: float, limits: Limits) -> LaneView: ...

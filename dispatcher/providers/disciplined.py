@@ -7,6 +7,7 @@ question before each call and nothing after it.
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -88,7 +89,7 @@ class Disciplined:
         return hurried
 
     def lanes(self) -> tuple[tuple[Lane, LaneView], ...]:
-        """The lanes of this account as they stand; the one of posts, stops and looks first."""
+        """The lanes of this account as they stand, that of posts, stops and looks first. Asks the store alone."""
         names = dict.fromkeys((self._apis.calls, self._apis.pins, self._apis.results))
         lanes = [self._lane(api) for api in names]
         now = self._clock.now()
@@ -175,28 +176,29 @@ class Disciplined:
         answer = self._ask(lane, Urgency.PREPARE)
         if isinstance(answer, Held):
             return self._held(operation, lane, answer)
-        try:
+        with suppress(ProviderError):  # told to the traffic, which says below what follows
             self._sent("balance", lane, answer, self._provider.balance)
-        except ProviderError:
-            pass  # told to the traffic, which says below what follows
-        again = self._ask(lane, Urgency.POST)
-        if isinstance(again, Held):
-            return self._held(operation, lane, again)
+        now = self._clock.now()
+        view = self._traffic.view(lane, now=now, limits=self._limits)
+        if view.trial_at is not None:
+            return self._held(operation, lane, Held(view.trial_at, HeldBy.BREAKER, failures=view.failures))
         # One call a turn: two slow ones could outlast the lease.
-        return NotSent(
-            operation, "held back: the network is back, this goes out next", retry_after=self._soonest
-        )
+        text = "held back: the network is back, this goes out next"
+        return NotSent(operation, text, retry_after=self._soonest)
 
     def _held(self, operation: str, lane: Lane, held: Held) -> NotSent:
+        wait = max(held.until - self._clock.now(), self._soonest)
+        return NotSent(operation, f"held back: {self._why(lane, held)}", retry_after=wait)
+
+    def _why(self, lane: Lane, held: Held) -> str:
         match held.by:
             case HeldBy.RATE:
-                why = f"the rate limit of account {lane.account} ({self._rate:g} requests a second)"
+                return f"the rate limit of account {lane.account} ({self._rate:g} requests a second)"
             case HeldBy.PAUSE:
-                why = f"{lane.api} asked account {lane.account} for a pause until {timestamp(held.paused_until)}"
+                until = timestamp(held.paused_until)
+                return f"the network asked account {lane.account} for a pause until {until} ({lane.api})"
             case HeldBy.BREAKER:
-                why = f"the network has failed {held.failures} times in a row ({lane.api})"
-        wait = max(held.until - self._clock.now(), self._soonest)
-        return NotSent(operation, f"held back: {why}", retry_after=wait)
+                return f"the network has failed {held.failures} times in a row ({lane.api})"
 
     @property
     def _soonest(self) -> float:
@@ -212,12 +214,11 @@ class Disciplined:
             changes = self._traffic.answered(
                 lane, admitted, outcome, now=now, limits=self._limits, retry_after=retry_after
             )
+            if changes:
+                self._log(lane, changes)
         except StoreError as e:
-            # What the network answered is worth more than what it says about the network.
+            # What the network answered is worth more than what that says about the network.
             _log.warning("traffic_not_told", account=lane.account, api=lane.api, error=str(e))
-            return
-        if changes:
-            self._log(lane, changes)
 
     def _log(self, lane: Lane, changes: frozenset[Change]) -> None:
         view = self._traffic.view(lane, now=self._clock.now(), limits=self._limits)
@@ -225,6 +226,7 @@ class Disciplined:
             until = timestamp(view.paused_until)
             _log.warning("account_paused", account=lane.account, api=lane.api, until=until)
         if Change.OPENED in changes:
-            _log.error("breaker_opened", api=lane.api, failures=view.failures, until=timestamp(view.trial_at))
+            until = timestamp(view.trial_at)
+            _log.warning("breaker_opened", api=lane.api, failures=view.failures, until=until)
         if Change.CLOSED in changes:
             _log.info("breaker_closed", api=lane.api)
