@@ -276,6 +276,24 @@ class TestBreaker:
         desk.tell(trial, Outcome.FAILED)
         assert desk.held(LOOK).until == T0 + 15
 
+    def test_stops_that_fail_for_ever_leave_every_other_trial_to_the_others(self, desk: Desk) -> None:
+        """Perhaps it is only stops that the network cannot do."""
+        opened(desk)
+        desk.at += 5
+        assert desk.admitted(STOP).trial
+        trial = desk.ask(STOP)
+        desk.at += 30  # the first was lost
+        trial = desk.admitted(STOP)
+        assert trial.trial
+        desk.tell(trial, Outcome.FAILED)
+        desk.at += 10
+        assert desk.admitted(STOP).trial == ""  # it goes out, but it is the others' turn
+        trial = desk.admitted(LOOK)  # and they do not have to give way
+        assert trial.trial
+        desk.tell(trial, Outcome.FAILED)
+        desk.at += 20
+        assert desk.admitted(EXTEND).trial
+
     def test_a_stop_that_gets_through_closes_it_before_the_cool_down_is_over(self, desk: Desk) -> None:
         opened(desk)
         desk.at += 1

@@ -49,8 +49,12 @@ class _Api:
     cool_down: float = 0.0
     trial: str = ""
     trial_until: float = 0.0
+    trial_presses: bool = False
+    """The trial is a stop or an extension."""
     pressed: bool = False
     """A stop or an extension went out since it opened: it will come again, and goes first."""
+    others_next: bool = False
+    """The last trial was a stop or an extension, in vain: the next is something else, as perhaps only stops fail."""
 
 
 class MemoryTraffic:
@@ -75,11 +79,12 @@ class MemoryTraffic:
             watched = api.failures > 0 or account.strikes > 0
             if api.open_since is None:
                 return Admitted(now, watched)
-            trial = ""
-            if now >= api.until - ATOM and not (api.trial and api.trial_until > now):
+            trial, presses = "", urgency.is_pressing
+            due = now >= api.until - ATOM and not (presses and api.others_next)
+            if due and not (api.trial and api.trial_until > now):
                 trial = api.trial = str(next(self._trials))
-                api.trial_until = now + limits.trial
-            api.pressed = api.pressed or urgency.is_pressing
+                api.trial_until, api.trial_presses = now + limits.trial, presses
+            api.pressed = api.pressed or presses
             return Admitted(now, watched=True, breaker_open=True, trial=trial)
 
     def answered(
@@ -147,7 +152,7 @@ def _paused(account: _Account, urgency: Urgency, now: float, before: float | Non
 def _broken(api: _Api, urgency: Urgency, now: float, limits: Limits) -> Held | None:
     if api.open_since is None or urgency.is_pressing:
         return None
-    ready = api.until + (api.cool_down / 2 if api.pressed else 0.0)
+    ready = api.until + (api.cool_down / 2 if api.pressed and not api.others_next else 0.0)
     if ready - now > ATOM:
         return Held(ready, HeldBy.BREAKER, failures=api.failures)
     if api.trial and api.trial_until > now:
@@ -200,4 +205,5 @@ def _failed(api: _Api, admitted: Admitted, now: float, limits: Limits) -> bool:
     if admitted.trial and admitted.trial == api.trial:
         api.cool_down = min(api.cool_down * 2, limits.longest_cool_down)
         api.until, api.trial, api.pressed = now + api.cool_down, "", False
+        api.others_next = api.trial_presses
     return False

@@ -29,7 +29,7 @@ if till - now > atom then return held(till, 'pause', exact(paused_until)) end
 local is_mine = api.trial == mark
 if api.open_since and not pressing and not is_mine then
   local ready = half_open_at
-  if api.pressed then ready = ready + tonumber(api.cool_down) / 2 end
+  if api.pressed and not api.others_next then ready = ready + tonumber(api.cool_down) / 2 end
   if ready - now > atom then return held(ready, 'breaker') end
   if trial_is_out() then return held(math.min(tonumber(api.trial_until), now + cool_down), 'breaker') end
   if ARGV[13] == '1' then return held(now + cool_down, 'breaker', nil, '1') end
@@ -55,9 +55,10 @@ if not api.open_since then
   return {'admitted', (failures > 0 or strikes > 0) and '1' or '0', '0', ''}
 end
 local trial = is_mine and mark or ''
-if now >= half_open_at - atom and not trial_is_out() then
+local due = now >= half_open_at - atom and not (pressing and api.others_next)
+if due and not trial_is_out() then
   trial = mark
-  redis.call('HSET', api_key, 'trial', mark, 'trial_until', exact(now + tonumber(ARGV[15])))
+  redis.call('HSET', api_key, 'trial', mark, 'trial_until', exact(now + tonumber(ARGV[15])), 'trial_presses', ARGV[8])
 end
 if pressing then redis.call('HSET', api_key, 'pressed', '1') end
 return {'admitted', '1', '1', trial}

@@ -54,7 +54,8 @@ else
   elseif ARGV[12] ~= '' and api.trial == ARGV[12] then
     local cool_down = math.min(tonumber(api.cool_down) * 2, tonumber(ARGV[18]))
     redis.call('HSET', api_key, 'cool_down', exact(cool_down), 'until', exact(now + cool_down))
-    redis.call('HDEL', api_key, 'trial', 'trial_until', 'pressed')
+    redis.call('HDEL', api_key, 'trial', 'trial_until', 'trial_presses', 'pressed', 'others_next')
+    if api.trial_presses == '1' then redis.call('HSET', api_key, 'others_next', '1') end
   end
 end
 

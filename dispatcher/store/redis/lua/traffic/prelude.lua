@@ -9,7 +9,8 @@ local account_key = KEYS[1] .. ':traffic:account:' .. ARGV[1] .. ':' .. ARGV[2]
 -- hash: tokens, at, place:posts, place:looks, paused_since, paused_until, strikes, told
 
 local api_key = KEYS[1] .. ':traffic:api:' .. ARGV[2]
--- hash: failed_at (times, the oldest first), failures, open_since, until, cool_down, trial, trial_until, pressed
+-- hash: failed_at (times, the oldest first), failures, open_since, until, cool_down, trial, trial_until,
+--       trial_presses, pressed, others_next (see the twin for what they mean)
 
 local now, ahead, burst, rate = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local atom = 0.001 -- seconds, or calls: less is a rounding error, and holds nobody back
