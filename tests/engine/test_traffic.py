@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from dispatcher.domain.events import StopOrdered
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Reason, State
+from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.view import view
 from dispatcher.engine.advance import advance
+from dispatcher.engine.calls import send
 from dispatcher.engine.credit import watch_credit
 from dispatcher.ports.provider import Provider
 from dispatcher.providers.accounts import Accounts
@@ -308,6 +311,9 @@ def test_posts_alone_find_out_that_the_network_is_back(kind: str) -> None:
 
 def test_a_job_whose_post_was_held_back_is_stopped_without_being_posted() -> None:
     world, job_id = world_with_a_held_post()
+    stopped = apply(world.job(job_id), StopOrdered(at=world.clock.at, reason=Reason.OPERATOR, by="tester"))
+    assert [event.kind for event in send(world.parts, stopped)] == ["call_refused"]
+    assert world.parts.ledger.view(DEFAULT).held == 0  # at once, not only when the job is over
     assert "times in a row" in view(world.job(job_id), world.clock.at)["detail"]
     world.stop(job_id)
     world.work()
@@ -399,7 +405,8 @@ def test_a_watch_for_credit_that_is_held_back_looks_as_soon_as_it_may() -> None:
     assert watch_credit(world.parts) == []
     assert len(world.calls) == before
     world.clock.move(1.9)
-    assert watch_credit(world.parts) == []  # nor is it asked over and over until then
+    # Nor does every sweep ask until then.
+    assert not world.parts.store.take_turn("credit:default", now=world.clock.at, period=5)
     world.clock.move(0.1)
     assert len(watch_credit(world.parts)) == 1
     world.run()
