@@ -126,10 +126,18 @@ def _show(handle: client.JobHandle) -> None:
             ("result", seen["result_cid"]),
             ("cost so far", f"${cost['so_far_usd']}"),
             ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
-            ("at most ever", f"${cost['allowed_usd']}" if cost["allowed_usd"] else "no policy limits it"),
+            ("at most ever", _at_most_ever(seen)),
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
+
+
+def _at_most_ever(seen: dict[str, Any]) -> str:
+    if seen["cost"]["allowed_usd"] is not None:
+        return f"${seen['cost']['allowed_usd']}"
+    if seen["runtime_at_most"] is None:
+        return "no policy limits it"
+    return f"the price of {seen['runtime_at_most']}, which is asked when the credits are held"
 
 
 @click.command("jobs")

@@ -6,7 +6,7 @@ its time-out reports `success`; an owner's stop is state 2, not 3. The exit code
 
 from dataclasses import dataclass
 
-from dispatcher.domain.costs import next_extension
+from dispatcher.domain.costs import capped_by, next_extension
 from dispatcher.domain.job import Job, Phase, Reason, Remote, State
 
 
@@ -93,18 +93,11 @@ def expiry_reason(job: Job) -> Reason:
     policy = job.spec.policies.extend
     if policy is None:
         shortened = job.quote is not None and job.quote.seconds < int(job.spec.timeout.total_seconds())
-        return _capped_by(job) if shortened else Reason.TIMED_OUT
+        return (shortened and capped_by(job)) or Reason.TIMED_OUT
     if job.extend_refused is not None:
         return Reason.REFUSED
     if job.wait is not None and job.wait.reason is Reason.AWAITING_CREDIT:
         return Reason.NO_CREDIT
     if policy.max_times is not None and job.extends >= policy.max_times:
         return Reason.MAX_EXTENDS
-    return _capped_by(job) if next_extension(job) == 0 else Reason.TIMED_OUT
-
-
-def _capped_by(job: Job) -> Reason:
-    most = job.spec.policies.max_runtime()
-    if most is not None and job.remote is not None and most - job.remote.timeout < 60:
-        return Reason.MAX_RUNTIME
-    return Reason.MAX_COST if job.spec.policies.max_cost() is not None else Reason.TIMED_OUT
+    return (next_extension(job) == 0 and capped_by(job)) or Reason.TIMED_OUT
