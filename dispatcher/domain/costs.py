@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dispatcher.domain.job import Job, Operation, Phase, Reason, Remote
-from dispatcher.domain.money import affordable_seconds, price, price_at_most
-from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE
+from dispatcher.domain.money import THOUSANDTH, affordable_seconds, price, price_at_most
+from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE, ExtendPolicy
 from dispatcher.domain.request import JobSpec
 
 ZERO = Decimal(0)
+
+HOURLY_EXACT = 3600 * THOUSANDTH
+"""At a multiple of this rate every second costs whole thousandths, and nothing is ever rounded."""
 
 
 def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
@@ -17,7 +20,8 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
     0 if the policies do not allow the shortest posting: then the job cannot run.
     """
     policies = spec.policies
-    allowed = [int(spec.timeout.total_seconds())]
+    timeout = int(spec.timeout.total_seconds())
+    allowed = [timeout if policies.quantum is None else policies.quantum.next_step(timeout)]
     if (most := policies.max_runtime()) is not None:
         allowed.append(int(most))
     if policies.stop.at is not None:
@@ -29,13 +33,37 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
 
 
 def next_extension(job: Job) -> int:
-    """Seconds that the extend policy adds next; 0 if it may not, or if it would be less than a minute."""
-    policy = job.spec.policies.extend
-    if policy is None or job.remote is None:
+    """Seconds that the policies add next; 0 if they may not, or if it would be less than a minute."""
+    quantum, policy = job.spec.policies.quantum, job.spec.policies.extend
+    if job.remote is None:
         return 0
-    if policy.max_times is not None and job.extends >= policy.max_times:
+    missing = wanted_seconds(job) - job.remote.timeout if quantum is not None else 0
+    if quantum is not None and missing > 0:
+        return _within_caps(job, quantum.next_step(missing))
+    if policy is None or extends_used_up(job):
         return 0
-    return _within_caps(job, int(policy.by.total_seconds()))
+    by = _by(policy)
+    return _within_caps(job, by if quantum is None else quantum.next_step(_whole_extension(job, by)))
+
+
+def extends_used_up(job: Job) -> bool:
+    """Whether the extend policy's `max_times` are over. In steps, what counts is the time that they add up to."""
+    policies = job.spec.policies
+    if policies.extend is None or policies.extend.max_times is None or job.remote is None:
+        return False
+    if policies.quantum is None:
+        return job.extends >= policies.extend.max_times
+    return job.remote.timeout >= wanted_seconds(job) + policies.extend.max_times * _by(policies.extend)
+
+
+def _by(policy: ExtendPolicy) -> int:
+    return int(policy.by.total_seconds())
+
+
+def _whole_extension(job: Job, by: int) -> int:
+    """What is left of the extension that is being made in steps, or a new one."""
+    over = (job.remote.timeout if job.remote is not None else 0) - wanted_seconds(job)
+    return by - over % by if over >= 0 else by
 
 
 def extension_refusal(job: Job, seconds: int) -> str | None:
@@ -156,11 +184,7 @@ def longest_runtime(job: Job) -> int | None:
     seconds = _posted_seconds(job)
     if not _may_go_on(job) or seconds == 0:
         return seconds
-    policies, extend = job.spec.policies, job.spec.policies.extend
-    longest: int | None = seconds + sum(job.extend_ordered)
-    if extend is not None and longest is not None and job.extend_refused is None:
-        more = None if extend.max_times is None else max(extend.max_times - job.extends, 0)
-        longest = None if more is None else longest + more * int(extend.by.total_seconds())
+    policies, longest = job.spec.policies, _longest_wanted(job, seconds)
     caps = [longest] if longest is not None else []
     if (most := policies.max_runtime()) is not None:
         caps.append(int(most))
@@ -171,13 +195,30 @@ def longest_runtime(job: Job) -> int | None:
     return max(min(caps), seconds) if caps else None
 
 
+def _longest_wanted(job: Job, posted: int) -> int | None:
+    """What is posted, ordered, and wanted by the quantum and the extend policy; None where that never ends."""
+    ordered, extend = sum(job.extend_ordered), job.spec.policies.extend
+    if job.extend_refused is not None:
+        return posted + ordered
+    in_steps = job.spec.policies.quantum is not None
+    whole = max(posted, wanted_seconds(job)) if in_steps else posted
+    if extend is None:
+        return whole + ordered
+    if extend.max_times is None:
+        return None
+    if in_steps:
+        return max(posted, wanted_seconds(job) + extend.max_times * _by(extend)) + ordered
+    return posted + max(extend.max_times - job.extends, 0) * _by(extend) + ordered
+
+
 def _posted_seconds(job: Job) -> int:
     """Run time that is posted, or that the first posting will be given at most."""
     if job.remote is not None:
         return job.remote.timeout
     if job.quote is not None:
         return job.quote.seconds
-    policies, allowed = job.spec.policies, [spec_seconds(job)]
+    policies, timeout = job.spec.policies, spec_seconds(job)
+    allowed = [timeout if policies.quantum is None else policies.quantum.next_step(timeout)]
     if (most := policies.max_runtime()) is not None:
         allowed.append(int(most))
     if policies.stop.at is not None:
@@ -217,13 +258,32 @@ def _allowed(job: Job, committed: Decimal) -> Decimal | None:
 
 
 def _extensions(job: Job, hourly: Decimal, seconds: int) -> Decimal:
-    """The price of `seconds` more; each extension is rounded for itself, by the network as here."""
-    policy = job.spec.policies.extend
-    by = int(policy.by.total_seconds()) if policy is not None else 0
-    count, rest = divmod(seconds, by) if by else (0, seconds)
-    return count * price_at_most(hourly, by) + price_at_most(hourly, rest)
+    """The price of `seconds` more, at most; each extension is rounded for itself, by the network as here."""
+    total, orders = ZERO, job.extend_ordered
+    if job.call is not None and job.call.ordered:
+        orders = orders[1:]
+    for order in orders:
+        part = min(order, seconds)
+        total, seconds = total + price_at_most(hourly, part), seconds - part
+    quantum, extend = job.spec.policies.quantum, job.spec.policies.extend
+    if quantum is not None:
+        step = int(quantum.step.total_seconds())
+        shortest = min(step, _by(extend)) if extend is not None else step
+        exact = hourly % HOURLY_EXACT == 0
+        # Steps that begin, go on and end an extension may each be shorter than a whole one.
+        steps = 2 * (seconds // shortest + 2)
+        return total + price_at_most(hourly, seconds) + (ZERO if exact else steps * THOUSANDTH)
+    if extend is None:
+        return total + price_at_most(hourly, seconds)
+    count, rest = divmod(seconds, _by(extend))
+    return total + count * price_at_most(hourly, _by(extend)) + price_at_most(hourly, rest)
 
 
 def spec_seconds(job: Job) -> int:
     """The request's timeout in seconds."""
     return int(job.spec.timeout.total_seconds())
+
+
+def wanted_seconds(job: Job) -> int:
+    """The time that the job is to have before the extend policy adds to it: the time-out, and what operators added."""
+    return spec_seconds(job) + job.extra

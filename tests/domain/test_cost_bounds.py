@@ -6,13 +6,16 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Nothing
-from dispatcher.domain.costs import capped_by, costs, extension_refusal, longest_runtime
+from dispatcher.domain.costs import capped_by, costs, extension_refusal, longest_runtime, next_extension
 from dispatcher.domain.job import Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply
-from dispatcher.domain.money import price_at_most
+from dispatcher.domain.money import price, price_at_most
+from dispatcher.domain.policies import SHORTEST_TIMEOUT
 from tests.domain.made import (
     RATE,
     T0,
@@ -22,6 +25,7 @@ from tests.domain.made import (
     enqueued,
     extended,
     extending_job,
+    held,
     held_job,
     intended,
     new_job,
@@ -29,6 +33,7 @@ from tests.domain.made import (
     ordered_stop,
     over_job,
     pinned_job,
+    posted,
     posting_job,
     queued_job,
     refused,
@@ -131,6 +136,17 @@ def over(job: Job, phase: Phase = Phase.DONE, **changes: Any) -> Job:
         (extending_job(600, policies=extending(max_times=2)), "2.4", "3"),
         (extending_job(600, policies=extending(max_runtime="1h")), "2.4", "3.6"),
         (extending_job(600, policies=UNTIL_2400), "2.4", "2.4"),
+        # In steps: one is at risk, all of them are allowed.
+        (held_job(policies={"quantum": "10m"}), "0", "1.8"),
+        (queued_job(policies={"quantum": "10m"}), "0.6", "1.8"),
+        (landed(queued_job(policies={"quantum": "10m"}), 600), "1.2", "1.8"),
+        (order(queued_job(policies={"quantum": "10m"}), 600), "0.6", "2.4"),
+        (landed(order(queued_job(policies={"quantum": "10m"}), 600), 600), "1.2", "2.4"),
+        (running_job(policies=extending(max_times=2) | {"quantum": "10m"}), "0.6", "3"),
+        (running_job(policies=extending() | {"quantum": "10m"}), "0.6", None),
+        (running_job(policies={"quantum": "10m", "stop": {"at": at(1140)}}), "0.6", "1.2"),
+        (extension_refused(running_job(policies={"quantum": "10m"})), "0.6", "0.6"),
+        (stopped(running_job(policies={"quantum": "10m"})), "0.6", "0.6"),
         # Dearer than the market was: what is reserved stays, what comes costs more. Cheaper: holds are made alike.
         (
             apply(
@@ -189,6 +205,8 @@ def test_at_most_now_and_at_most_ever(job: Job, committed: str, allowed: str | N
         (new_job(policies=extending(max_times=2)), 3000),
         (new_job(policies=extending(max_times=2, max_runtime="40m")), 2400),
         (new_job(policies={"stop": {"after": "10m"}}), 660),
+        (new_job(policies={"quantum": "10m"}), 1800),
+        (new_job(policies={"quantum": "10m"} | extending(max_times=2)), 3000),
         (new_job(policies=UNTIL_2400), 2400),
         (new_job(policies={"stop": {"at": at(-1)}}), 0),
         (stopped(running_job(policies=extending())), 1800),
@@ -240,6 +258,68 @@ def test_the_tightest_limit(policies: dict[str, Any], reason: Reason | None) -> 
     assert capped_by(running_job(policies=policies)) is reason
 
 
+DURATIONS = st.integers(120, 5000).map(lambda n: f"{n}s")
+
+
+@given(
+    st.decimals("0.01", 20, places=5),
+    DURATIONS,
+    st.none() | DURATIONS,
+    st.none() | st.fixed_dictionaries({"by": DURATIONS, "max_times": st.integers(1, 5)}),
+    st.none() | DURATIONS,
+    st.lists(st.integers(1, 4000), max_size=2),
+)
+def test_extensions_never_add_up_to_more_than_was_said(
+    hourly: Decimal,
+    timeout: str,
+    quantum: str | None,
+    extend: dict[str, Any] | None,
+    stop_after: str | None,
+    orders: list[int],
+) -> None:
+    """At a price that is rounded each time, one extension after the other until none is allowed any more."""
+    policies = {"quantum": quantum, "extend": extend, "stop": {"after": stop_after}}
+    job = new_job(timeout=timeout, policies=policies)
+    job = after(job, held(job, rate=hourly), ev.Pinned(at=T0, known=False))
+    bounds = [costs(job, T0).allowed]
+    job = apply(job, intended(job, Operation.POST))
+    job = apply(job, posted(job).model_copy(update={"amount": price(hourly, first(job))}))
+    job = apply(job, observed(job, Phase.RUNNING))
+    bounds.append(costs(job, T0).allowed)
+    longest = longest_runtime(job)
+    for seconds in orders:
+        if extension_refusal(job, seconds) is None:
+            job = order(job, seconds)
+            bounds, longest = [costs(job, T0).allowed], longest_runtime(job)  # an order raises them
+    while (seconds := job.extend_ordered[0] if job.extend_ordered else next_extension(job)) > 0:
+        event = ev.ExtendDropped(at=T0, seconds=seconds, detail="")
+        if not job.extend_ordered or extension_refusal(job, seconds) is None:
+            job = apply(job, intended(job, Operation.EXTEND, seconds))
+            amount = price_at_most(hourly, seconds)
+            assert job.call is not None
+            job = job.model_copy(update={"call": job.call.model_copy(update={"amount": amount})})
+            assert all(costs(job, T0).committed <= bound for bound in bounds if bound is not None)
+            bounds.append(costs(job, T0).allowed)
+            answer = extended(job)
+            job = apply(job, answer.model_copy(update={"amount": price(hourly, seconds)}))
+        else:
+            job = apply(job, event)
+        bounds.append(costs(job, T0).allowed)
+    assert None not in bounds
+    assert all(job.spend.posted <= bound for bound in bounds if bound is not None)
+    assert job.remote is not None
+    assert longest is not None
+    assert job.remote.timeout <= longest
+    assert (
+        orders or longest - job.remote.timeout < SHORTEST_TIMEOUT
+    )  # and no more than that too much was said
+
+
+def first(job: Job) -> int:
+    assert job.call is not None
+    return job.call.seconds
+
+
 STEPS = 2000
 
 
@@ -248,7 +328,8 @@ def test_along_random_lives_nothing_costs_more_than_was_said() -> None:
     limited = 0
     for seed in range(300):
         chance = Random(seed)
-        spec = {"policies": drawn(chance), "timeout": timedelta(seconds=chance.randint(60, 4000))}
+        policies = drawn(chance) | ({"quantum": "12m"} if chance.random() < 0.3 else {})
+        spec = {"policies": policies, "timeout": timedelta(seconds=chance.randint(60, 4000))}
         walk = Walk(enqueued(**spec), seed, chance.randint(0, 40))
         commands = chance.randint(0, 3)
         bound: Decimal | None = None

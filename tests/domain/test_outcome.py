@@ -199,6 +199,10 @@ def refused_once(job: Job) -> Job:
         (running_job(policies={"stop": {"after": "20m"}}), Reason.MAX_RUNTIME),
         (running_job(policies={"stop": {"max_cost": "1.8"}}), Reason.TIMED_OUT),
         (running_job(policies={"stop": {"at": AT_600}}), Reason.STOP_AT),
+        (
+            extended_once(running_job(timeout="1h", policies={"quantum": "2m", "stop": {"at": AT_600}})),
+            Reason.STOP_AT,
+        ),
         (running_job(policies={"stop": {"at": AT_600, "max_cost": "1"}}), Reason.STOP_AT),
         (running_job(policies={"stop": {"at": AT_600, "max_cost": "0.6"}}), Reason.MAX_COST),
         (running_job(policies={"stop": {"at": AT_600, "after": "5m"}}), Reason.MAX_RUNTIME),
