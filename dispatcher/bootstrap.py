@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher import settings as settings_module
 from dispatcher.domain.ids import JobId
 from dispatcher.engine.parts import Parts, Timing
-from dispatcher.ops.clock import parse_clock
+from dispatcher.ops.clock import monotonic, parse_clock
 from dispatcher.ops.journal import JobJournal
 from dispatcher.ops.waker import CeleryWaker
 from dispatcher.providers.accounts import Accounts
@@ -59,6 +59,7 @@ def _provider(account: Account) -> NosanaProvider:
         ipfs_api_url=account.ipfs_api_url,
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
+        monotonic=monotonic,
     )
 
 
