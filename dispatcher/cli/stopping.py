@@ -22,7 +22,7 @@ def stop_every_job(account: str | None, labels: dict[str, str], *, yes: bool, as
             click.echo(f"no job {_which(account, labels)} is live")
         return
     if not yes:
-        if not sys.stdin.isatty():
+        if not is_terminal():
             raise click.UsageError("this is no terminal to ask on: give --yes to stop all these jobs unasked")
         click.confirm(
             f"Stop {_count(seen['live_jobs'])} {_which(account, labels)}? At most now: ${seen['unattended_usd']}, "
@@ -40,6 +40,11 @@ def stop_every_job(account: str | None, labels: dict[str, str], *, yes: bool, as
         "from paying for new ones.",
         err=True,
     )
+
+
+def is_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def _count(jobs: int) -> str:
