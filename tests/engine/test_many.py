@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.engine.many import Choice, exposure_of, list_chosen, stop_chosen
 from dispatcher.ports.store import Exposure
 from tests.world import World, definition
@@ -135,6 +135,13 @@ def test_everything_is_stopped_without_reading_a_record() -> None:
     world.parts.store.load_many = unreadable  # type: ignore[method-assign]
     world.parts.store.list_jobs = unreadable  # type: ignore[method-assign]
     assert stop_chosen(world.parts, EVERYTHING, by="Ada") == 4
+
+
+def test_the_workers_are_rung_at_once() -> None:
+    world, made = a_world()
+    world.bell.rung.clear()
+    stop_chosen(world.parts, Choice(labels={"env": "prod"}), by="Ada")
+    assert list(world.bell.rung) == [(FollowUp.STOP, made["a"])]
 
 
 def test_a_second_stop_is_harmless() -> None:
