@@ -11,10 +11,10 @@ from dispatcher.domain.events import EVENTS, Event
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Job
 from dispatcher.ports.store import Command
-from dispatcher.store.redis.database import text
 from dispatcher.store.waiting import credit_wait
 
 _COMMANDS: Final = TypeAdapter(Command)
+_STOP: Final = '{"kind":"stop"'
 
 
 def record(job: Job) -> list[str]:
@@ -59,16 +59,15 @@ def command_text(command: Command) -> str:
 
 
 def commands_of(commands: Sequence[Any]) -> tuple[Command, ...]:
-    return tuple(_command(text(command)) for command in commands)
+    return tuple(_command(command) for command in commands)
 
 
-def _command(written: str) -> Command:
+def _command(written: Any) -> Command:
     try:
         return _COMMANDS.validate_json(written)
     except ValidationError:
-        if written.startswith(
-            '{"kind":"stop"'
-        ):  # as the scripts read it: a stop is a stop, whoever asked for it
+        # As the scripts read it: a stop is a stop, whoever asked for it.
+        if written[: len(_STOP)] in (_STOP, _STOP.encode()):
             return Command("stop", by="unreadable", at=0.0)
         return Command("unreadable", by="unreadable", at=0.0)
 
