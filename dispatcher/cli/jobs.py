@@ -149,7 +149,7 @@ def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
         (
             job["id"],
             job["state"],
-            f"dead: {job['dead']['reason']}" if job["dead"] else job["reason"],
+            f"dead: {job['dead']['reason']}"[:48] if job["dead"] else job["reason"],
             f"{job['next']['action']} {job['next']['at']}" if job.get("next") else "",
             job.get("extends"),
             job["cost"]["so_far_usd"] if "cost" in job else "?",

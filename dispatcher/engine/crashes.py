@@ -54,5 +54,5 @@ def _tell(trouble: Trouble) -> None:
 def _crash(parts: Parts, error: Exception) -> Crash:
     """The error in words, without secrets. A traceback shows lines of code and messages, no variables."""
     told = parts.scrub("".join(traceback.format_exception(error)))
-    said = parts.scrub("".join(traceback.format_exception_only(error)))
+    said = parts.scrub(f"{type(error).__name__}: {error}")
     return Crash(crashes.one_line(said), crashes.bounded(told))

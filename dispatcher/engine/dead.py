@@ -55,7 +55,7 @@ def drop(parts: Parts, job_id: JobId, *, by: str, running: bool = False) -> Job 
     token = parts.store.exhume(job_id, trouble.token, now=parts.clock.now(), lease=lease)
     if token is None:
         raise NotPossible(f"{job_id} was not dropped: something happened to it meanwhile; look again")
-    _log.warning("job_dropped", job=job_id, by=by, reason=trouble.reason)
+    _log.info("job_dropped", job=job_id, by=by, reason=trouble.reason)
     if job is None:
         _discard(parts, job_id, token, told)
         return None
