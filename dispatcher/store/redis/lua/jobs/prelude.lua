@@ -123,7 +123,6 @@ local function purge(now)
     if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)
-    redis.call('ZREM', dead, id)
     redis.call('UNLINK', job_key(id), log_key(id), commands_key(id))
   end
 end
