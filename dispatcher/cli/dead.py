@@ -117,6 +117,11 @@ def drop_command(job_ids: tuple[str, ...], running: bool, as_json: bool) -> None
 # --- what the other commands say --------------------------------------------------------------------------
 
 
+def dead_reason(dead: dict[str, Any]) -> str:
+    """The reason in the list of jobs, short."""
+    return "dropped" if dead["dropped_at"] else f"dead: {dead['reason']}"[:48]
+
+
 def trouble_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
     """The lines of `show` for a job whose last turns failed."""
     if dead := seen["dead"]:

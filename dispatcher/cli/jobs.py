@@ -7,7 +7,13 @@ from typing import IO, Any
 import click
 
 from dispatcher import client
-from dispatcher.cli.dead import print_unreadable, readable_and_not, stop_unreadable, trouble_fields
+from dispatcher.cli.dead import (
+    dead_reason,
+    print_unreadable,
+    readable_and_not,
+    stop_unreadable,
+    trouble_fields,
+)
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.domain.events import EVENTS
@@ -149,7 +155,7 @@ def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
         (
             job["id"],
             job["state"],
-            f"dead: {job['dead']['reason']}"[:48] if job["dead"] else job["reason"],
+            dead_reason(job["dead"]) if job["dead"] else job["reason"],
             f"{job['next']['action']} {job['next']['at']}" if job.get("next") else "",
             job.get("extends"),
             job["cost"]["so_far_usd"] if "cost" in job else "?",

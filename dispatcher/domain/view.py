@@ -21,15 +21,17 @@ def timestamp(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def next_step(job: Job, now: float) -> dict[str, Any] | None:
-    """What happens next and when, by the planner's own word; None for a job that is over."""
-    if job.state.is_final:
+def next_step(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any] | None:
+    """What happens next and when, by the planner's own word, but not before a job that crashed has rested; None for
+    a job that is over, and for a dead letter."""
+    if job.state.is_final or (trouble is not None and trouble.dead):
         return None
     due = upcoming(job, now)
+    rested = 0.0 if trouble is None or trouble.retry_at is None else trouble.retry_at
     return {
         "action": type(due.action).__name__.lower(),
         "rule": due.rule,
-        "at": timestamp(max(due.at, job.updated_at)),
+        "at": timestamp(max(due.at, job.updated_at, rested)),
     }
 
 
@@ -86,7 +88,7 @@ def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]
         "state": job.state.value,
         "reason": job.reason.value,
         "detail": why(job),
-        "next": None if trouble is not None and trouble.dead else next_step(job, now),
+        "next": next_step(job, now, trouble),
         "dead": dead(trouble),
         "crashed": crashed(trouble),
         "account": job.spec.account,

@@ -200,7 +200,8 @@ def test_its_stop_is_noted_and_keeps_no_other_from_being_sent(world: World, unre
     assert seen["dead"]
     assert seen["reason"].startswith("UnreadableRecord: the record of")
     assert "cannot be read; what follows is what its log says" in call("dead", "show", unreadable).stdout
+    assert "dead: UnreadableRecord" in call("jobs").stdout
     assert "may be on the network" in call("dead", "drop", unreadable, code=1).stderr
     assert "could not be read" in call("dead", "drop", unreadable, "--running").stdout
     assert "it was dropped at" in call("dead", "show", unreadable).stdout
-    assert "dead: UnreadableRecord" in call("jobs").stdout
+    assert "  dropped  " in call("jobs").stdout
