@@ -151,6 +151,7 @@ def test_what_cannot_be_read_is_dropped_as_it_is(store: RedisStore, client: redi
     assert store.discard(job.id, token, now=T0 + 1, retention=100)
 
     assert store.raw(job.id) == raw
+    assert store.exposure(job.spec.account).jobs == 0
     assert store.find("r") == job.id
     kept = store.trouble(job.id)
     assert kept is not None
