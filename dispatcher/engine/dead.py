@@ -12,6 +12,7 @@ from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId, LeaseToken
 from dispatcher.domain.job import FollowUp, Job
 from dispatcher.domain.lifecycle import apply, replay
+from dispatcher.domain.planner import policy_stop
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.dead import Unreadable
@@ -20,6 +21,9 @@ from dispatcher.ports.store import Claim
 _log = structlog.get_logger(__name__)
 
 _AT_ONCE = 500
+
+_STOP_AGAIN = 300.0
+"""Seconds of the wall's time from the last crash of a dead letter to the next try of its stop."""
 
 
 def retry(parts: Parts, job_ids: Sequence[JobId]) -> list[JobId]:
@@ -35,6 +39,35 @@ def retry_all(parts: Parts) -> list[JobId]:
     pages = range(0, count, _AT_ONCE)
     dead = [letter for at in pages for letter in parts.store.dead_letters(limit=_AT_ONCE, offset=at)]
     return retry(parts, [letter.job_id for letter in dead])
+
+
+def rescue(parts: Parts) -> list[JobId]:
+    """Try those dead letters again whose stop is due while they may be alive on the network; the answer names them.
+
+    A stop matters more than sparing a worker: they are tried again and again, at the pace of `_STOP_AGAIN`.
+    """
+    now = parts.clock.now()
+    count = parts.store.count_dead()
+    pages = range(0, count, _AT_ONCE)
+    letters = [each for at in pages for each in parts.store.dead_letters(limit=_AT_ONCE, offset=at)]
+    rested = [each.job_id for each in letters if now - each.at >= parts.pace(_STOP_AGAIN)]
+    due = [job_id for job_id in rested if _stop_is_due(parts, job_id, now)]
+    for job_id in due:
+        _log.warning("dead_letter_tried_for_its_stop", job=job_id)
+    revived = parts.store.revive(due, now=now)
+    ring(parts.waker, FollowUp.STOP, revived)
+    return revived
+
+
+def _stop_is_due(parts: Parts, job_id: JobId, now: float) -> bool:
+    try:
+        job = parts.store.load(job_id)
+    except UnreadableRecord:
+        return False  # another try cannot read it either
+    if job is None or may_be_alive(job) is None:
+        return False
+    by_policy = policy_stop(job)
+    return job.stop is not None or (by_policy is not None and by_policy.at <= now)
 
 
 def drop(parts: Parts, job_id: JobId, *, by: str, running: bool = False) -> Job | None:

@@ -327,6 +327,44 @@ def test_a_stop_that_comes_in_during_the_last_try_is_not_lost(world: World, pois
     audit(world)
 
 
+def test_a_dead_letter_is_tried_again_when_its_stop_falls_due(world: World, poison: Poison) -> None:
+    job_id = running_dead_letter(world, poison, policies={"stop": {"after": "20m"}})
+    remote = world.job(job_id).remote
+    assert remote is not None
+    assert remote.started_at is not None
+    while world.job(job_id).state is State.RUNNING:
+        world.clock.move(30)
+        woken = dead.rescue(world.parts)
+        assert not woken or world.clock.at >= remote.started_at + 1200
+        world.work()
+    assert world.clock.at <= remote.started_at + 1230
+    world.run()
+    assert world.job(job_id).reason is Reason.STOP_AFTER
+    audit(world)
+
+
+def test_a_stop_is_not_given_up_however_often_it_crashes(world: World, poison: Poison) -> None:
+    job_id = running_dead_letter(world, poison)
+    poison.left = 3 * TRIES
+    world.stop(job_id)
+    asked = world.clock.at
+    while not world.job(job_id).state.is_final:
+        run_on(world)
+        world.clock.move(30)
+        dead.rescue(world.parts)
+    assert world.job(job_id).reason is Reason.OPERATOR
+    assert len(poison.raised) == 4 * TRIES
+    assert world.clock.at - asked < 3 * 420
+    audit(world)
+
+
+def test_a_dead_letter_without_a_stop_is_left_alone(world: World, poison: Poison) -> None:
+    job_id = running_dead_letter(world, poison)
+    world.clock.move(1000)
+    assert dead.rescue(world.parts) == []
+    assert is_dead(world, job_id)
+
+
 def test_a_dead_letter_is_not_extended(world: World, poison: Poison) -> None:
     job_id = running_dead_letter(world, poison)
     with pytest.raises(NotPossible, match="dispatcher dead retry"):
