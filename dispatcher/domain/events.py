@@ -193,6 +193,22 @@ class ExtendDropped(EventBase):
     detail: str
 
 
+class Adopted(EventBase):
+    """The job had turned up twice on the network: it goes on as the older of the two, which stands for `seconds`."""
+
+    kind: Literal["adopted"] = "adopted"
+    address: RemoteAddress
+    instead_of: RemoteAddress
+    seconds: int
+
+
+class Mended(EventBase):
+    """Something about the job's place in the store, or on the network, was found wrong and was put right."""
+
+    kind: Literal["mended"] = "mended"
+    what: str
+
+
 class Ended(EventBase):
     """The job is over, its cost known and settled, its holds closed."""
 
@@ -222,6 +238,8 @@ Event = (
     | StopOrdered
     | ExtendOrdered
     | ExtendDropped
+    | Adopted
+    | Mended
     | Ended
 )
 

@@ -105,6 +105,10 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return {"extend_ordered": (*job.extend_ordered, event.seconds)}
         case ev.ExtendDropped():
             return {"extend_ordered": _without_first(job.extend_ordered, event.seconds)}
+        case ev.Adopted():
+            return _adopted(job, event)
+        case ev.Mended():
+            return {}
         case ev.Ended():
             return {
                 "state": event.state,
@@ -232,6 +236,20 @@ def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
         "remote": remote,
         "spend": _reserved(job, event.amount),
     }
+
+
+def _adopted(job: Job, event: ev.Adopted) -> dict[str, Any]:
+    if job.call is not None or job.stop is not None:
+        raise Bug(f"{job.id} cannot go on as another while something is asked of the one that it has")
+    # It waits for a host for as long as the job does. What was paid for the other is spent, and stays counted.
+    remote = Remote(
+        address=event.address,
+        posted_at=_on_network(job).posted_at,
+        looked_at=event.at,
+        changed_at=event.at,
+        timeout=event.seconds,
+    )
+    return {"state": State.QUEUED, "reason": Reason.AWAITING_INDEX, "wait": None, "remote": remote}
 
 
 def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.ports.mending import MendingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,17 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
+    """What an operator, the watch for credit (`retry`: there is enough now) or reconciliation asks of a job.
 
-    It is kept until a worker has taken it into the record.
+    It is kept until a worker has taken it into the record. Reconciliation's: `mended` has something noted in the log,
+    `adopt` has the job go on as another one on the network; `detail` says what, and which address.
     """
 
-    kind: Literal["stop", "extend", "retry"]
+    kind: Literal["stop", "extend", "retry", "mended", "adopt"]
     by: str
     at: float
     seconds: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Exposure:
     """How many have none."""
 
 
-class JobStore(Protocol):
+class JobStore(MendingStore, Protocol):
     """Jobs, their logs, the agenda, the operators' commands."""
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:

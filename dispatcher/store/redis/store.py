@@ -25,6 +25,7 @@ from dispatcher.store.redis.codec import (
     result_text,
 )
 from dispatcher.store.redis.database import Argument, Database, text
+from dispatcher.store.redis.mending import Mending
 
 _CHUNK: Final = 500
 """Jobs in one round trip: enough to make the trip cheap, too few to hold up the other clients."""
@@ -33,7 +34,7 @@ _CHUNK_BYTES: Final = 4_000_000
 """Definitions in one round trip; both sides keep it in memory whole."""
 
 
-class RedisStore:
+class RedisStore(Mending):
     """A `JobStore` on one server. Threads may share it.
 
     Every call that changes something carries a mark of its own, so that redis-py may repeat it when the answer got

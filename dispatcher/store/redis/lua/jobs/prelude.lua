@@ -127,8 +127,7 @@ local function wanted(id)
   local kinds = kinds_waiting(id)
   if kinds['stop'] then return 'stop' end
   if kinds['extend'] then return 'extend' end
-  if kinds['retry'] then return 'dispatch' end
-  return nil
+  return next(kinds) and 'dispatch' or nil
 end
 
 -- Brings the agenda entry forward to `now`, unless it is due earlier.
