@@ -36,7 +36,7 @@ def build(settings: Settings, app: Any) -> Runtime:
     client = connect(settings.redis_url.get_secret_value())
     accounts = Accounts({name: _provider(settings.account(name)) for name in settings.account_names()})
     parts = Parts(
-        store=RedisStore(client, settings.key_prefix),
+        store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
         ledger=RedisLedger(client, settings.key_prefix),
         providers=accounts,
         clock=parse_clock(settings.clock),
