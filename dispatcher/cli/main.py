@@ -14,6 +14,7 @@ from dispatcher.cli.jobs import (
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
 from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -49,6 +50,7 @@ for _command in (
     events_command,
     balance_command,
     markets_command,
+    reconcile_command,
     validate_command,
     simulate_command,
     redis_command,

@@ -62,9 +62,14 @@ class Judged:
 def judge(
     found: Unrecorded, job: Job | None, recorded: Recorded | None, *, expected: bool, now: float
 ) -> Judged:
-    """`job`: the one whose stamp `found` bears, if this store has it; `recorded`: the one that it has on the network
-    (None: it has none, or the network does not know it); `expected`: a post of the same definition is under way."""
+    """`job`: the one whose record has its address, or else whose stamp it bears, if this store has it.
+
+    `recorded`: the one that a live job has on the network by its record (None: it has none, or the network does not
+    know it). `expected`: a post of the same definition is under way.
+    """
     stamp, age = found.stamp, None if found.listed_at is None else now - found.listed_at
+    if job is not None and job.remote is not None and job.remote.address == found.address:
+        return _left_behind(job, now)
     if stamp is None:
         if not found.defined and (age is None or age < DEFINITION_PATIENCE):
             return Judged(Verdict.WAIT, "its definition is not shown yet")
@@ -79,20 +84,24 @@ def judge(
         return Judged(Verdict.WAIT, "it was listed only just now")
     if expected:
         return Judged(Verdict.WAIT, "a post of the same definition has no answer yet")
-    if job.ending is not None:
-        if now - job.ending.at < PATIENCE:
-            return Judged(Verdict.WAIT, f"{job.id} ended only just now")
-        return Judged(Verdict.ORPHAN, f"{job.id} is over ({job.state}, {job.reason})")
-    if job.remote is None:
-        return Judged(Verdict.ORPHAN, f"{job.id} is {job.state}, and its post counts as refused")
+    if job.state.is_final:
+        return _left_behind(job, now)
     return _twice(found, job, recorded)
+
+
+def _left_behind(job: Job, now: float) -> Judged:
+    if job.ending is None:
+        return Judged(Verdict.WAIT, f"{job.id} has it, and is not over")
+    if now - job.ending.at < PATIENCE:
+        return Judged(Verdict.WAIT, f"{job.id} ended only just now")
+    return Judged(Verdict.ORPHAN, f"{job.id} is over ({job.state}, {job.reason})")
 
 
 def _twice(found: Unrecorded, job: Job, recorded: Recorded | None) -> Judged:
     """A live job that has another one on the network."""
     remote = job.remote
-    if remote is None or remote.address == found.address:
-        return Judged(Verdict.WAIT, f"{job.id} has it by now")
+    if remote is None:
+        return Judged(Verdict.ORPHAN, f"{job.id} is {job.state}, and its post counts as refused")
     twice = f"{job.id} is on the network twice, as {remote.address} too"
     if job.stop is not None or remote.is_over:
         return Judged(Verdict.DUPLICATE, f"{twice}, and ends")

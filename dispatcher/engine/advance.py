@@ -9,7 +9,7 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
 from dispatcher.domain.costs import ZERO, extension_refusal
 from dispatcher.domain.errors import Bug, LeaseLost
-from dispatcher.domain.ids import JobId
+from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import plan
@@ -172,3 +172,17 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0
             return [ev.Woken(at=now, by=command.by)] if asleep else []
+        case "mended":
+            return [ev.Mended(at=now, what=command.detail)]
+        case "adopt":
+            return _adopted(job, RemoteAddress(command.detail), now)
+
+
+def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
+    """The job goes on as another one on the network, unless something is under way for the one that it has."""
+    remote = job.remote
+    if remote is None or remote.is_over or job.call is not None or job.stop is not None or job.quote is None:
+        return []
+    if remote.address == address:
+        return []
+    return [ev.Adopted(at=now, address=address, instead_of=remote.address, seconds=job.quote.seconds)]

@@ -90,7 +90,8 @@ local told_before = before[1] == mark and cjson.decode(before[2]) or nil
 local answer, findings, found = {}, {}, false
 for position = 7, #ARGV do
   local id = ARGV[position]
-  local hash = redis.call('HMGET', job_key(id), 'job', 'state', 'final', 'waits', 'created', 'address', 'lease_until')
+  local hash = redis.call('HMGET', job_key(id), 'job', 'state', 'final', 'waits', 'created', 'address', 'lease_until',
+    'dead')
   local at, damages = tonumber(redis.call('ZSCORE', agenda, id) or nil), {}
   local lease = hash[7] and tonumber(hash[7]) or nil
   if not hash[1] then
@@ -98,7 +99,13 @@ for position = 7, #ARGV do
   else
     local job = {state = hash[2], waits = hash[4], created = hash[5], address = hash[6] or '', lease = lease}
     damages = mend_indexes(id, job)
-    if hash[3] == '1' then mend_over(id, job, at, damages) else mend_live(id, job, at, damages) end
+    if hash[8] then
+      -- a dead letter: it is off the agenda until a person brings it back
+    elseif hash[3] == '1' then
+      mend_over(id, job, at, damages)
+    else
+      mend_live(id, job, at, damages)
+    end
   end
   local names = table.concat(damages, ' ')
   if told_before then names = told_before[id] or '' end
