@@ -47,13 +47,14 @@ def reconcile_command(address: str | None, account: str, as_json: bool) -> None:
 
 
 def _told(stray: dict[str, Any]) -> str:
-    match stray["kind"], stray["outcome"]:
-        case "foreign", _:
-            did = "left alone"
-        case "suspected", _:
-            did = f"left alone; `dispatcher reconcile --stop {stray['address']}` stops it"
-        case _, None:
-            did = "stop not confirmed yet; it is tried again every minute"
-        case _, outcome:
-            did = f"stopped ({outcome})"
+    if stray["kind"] == "foreign":
+        did = "left alone"
+    elif stray["kind"] == "suspected":
+        did = f"left alone; `dispatcher reconcile --stop {stray['address']} --account {stray['account']}` stops it"
+    elif stray["outcome"] is None:
+        did = "its stop is not confirmed yet, and tried again every minute"
+    elif stray["outcome"] == "gone":
+        did = "the network does not know it (any more)"
+    else:
+        did = f"stopped ({stray['outcome']})"
     return f"on the network  {stray['address']}  {stray['kind']}: {stray['why']}; {did}"

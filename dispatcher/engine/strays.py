@@ -80,7 +80,9 @@ def look_for_strays(parts: Parts, account: AccountName, *, whole: bool = False) 
 
 
 def stop_by_hand(parts: Parts, account: AccountName, address: RemoteAddress, *, by: str) -> Stray:
-    """Stop a job on the network that no live job here has. Raises `NotPossible` if one has it."""
+    """Stop a job on the network that no live job here has. Raises `NotPossible` if one has it, and `SettingsError`
+    for an unknown account."""
+    parts.providers.account(account)
     job_id = parts.store.find_address(address)
     if job_id is not None and not parts.store.over([job_id]):
         raise NotPossible(f"{address} is {job_id}, which is not over: `dispatcher stop {job_id}` stops it")
