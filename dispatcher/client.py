@@ -115,7 +115,7 @@ def reconcile() -> dict[str, Any]:
     """
     found = reconcile_all(_parts(), whole=True)
     return {
-        "looked_at": found.looked_at,
+        "looked_at": len(found.looked_at),
         "mended": [{"job": finding.job, "what": finding.what} for finding in found.findings],
         "strays": [_stray(stray) for seen in found.sightings.values() for stray in seen.strays],
         "adopted": [

@@ -43,7 +43,7 @@ def reconcile_command(address: str | None, account: str, as_json: bool) -> None:
         click.echo(f"not looked at  account {name}: its jobs on the network cannot be listed")
     if found["foreign_jobs"]:
         click.echo(f"{found['foreign_jobs']} live jobs on the network are not this dispatcher's")
-    click.echo(f"{found['looked_at']} entries looked over, {len(found['mended']) or 'nothing'} mended")
+    click.echo(f"{found['looked_at']} jobs looked over, {len(found['mended']) or 'nothing'} mended")
 
 
 def _told(stray: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ class Finding:
 class Round:
     """What came of a round. `unseen`: what could not be looked at, and why."""
 
-    looked_at: int = 0
+    looked_at: set[JobId] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     sightings: dict[AccountName, Sighting] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ def reconcile(parts: Parts, *, whole: bool = False) -> Round:
         _close_books(parts, account, found, whole=whole)
         _look_at_account(parts, account, found, whole=whole)
     if not found.findings:
-        _log.debug("reconcile_found_nothing", looked_at=found.looked_at)
+        _log.debug("reconcile_found_nothing", looked_at=len(found.looked_at))
     return found
 
 
@@ -107,8 +107,9 @@ def _look_over(parts: Parts, source: Source, quota: int, found: Round, *, whole:
 def _mend(parts: Parts, job_ids: tuple[JobId, ...], found: Round) -> None:
     now, timing = parts.clock.now(), parts.timing
     grace = parts.pace(timing.lease + timing.grace)
-    found.looked_at += len(job_ids)
-    for checked in parts.store.mend(job_ids, now=now, grace=grace):
+    new = [job_id for job_id in job_ids if job_id not in found.looked_at]
+    found.looked_at.update(new)
+    for checked in parts.store.mend(new, now=now, grace=grace):
         damages = list(checked.damages)
         if (
             not damages
@@ -117,11 +118,11 @@ def _mend(parts: Parts, job_ids: tuple[JobId, ...], found: Round) -> None:
             and not checked.leased
             and is_late(checked.job, checked.due_at, now, parts.pace(timing.late))
         ):
-            late = Command("mended", by="reconcile", at=now, detail=Damage.LATE)
+            late = Command("mended", by="reconcile", at=now, detail=Damage.LATE.value)
             parts.store.command(checked.id, late, now=now)
             damages.append(Damage.LATE)
         for damage in damages:
-            _found(found, checked.id, damage)
+            _found(found, checked.id, damage.value)
 
 
 def _close_books(parts: Parts, account: AccountName, found: Round, *, whole: bool) -> None:

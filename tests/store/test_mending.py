@@ -124,7 +124,7 @@ def test_a_job_that_waits_for_credit_is_put_back_among_those_that_do(store: JobS
     damage.awaited(job, None)
     assert [waiter.id for waiter in store.waiters(account(), 9)] == [job_id(2)]
 
-    assert mend(store, job)[0].damages == (Found.NOT_AWAITED,)
+    assert mended(store, job) == (Found.NOT_AWAITED,)
     assert told(store, job) == Found.NOT_AWAITED
 
     assert [waiter.id for waiter in store.waiters(account(), 9)] == [job, job_id(2)]

@@ -8,7 +8,7 @@ from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.ports.mending import MOST_STRAYS, Checked, Damage, Source, Stray, Walked
 from dispatcher.ports.store import Command
 from dispatcher.store.memory.agenda import Times
-from dispatcher.store.pending import due_for, is_kept
+from dispatcher.store.pending import due_for
 from dispatcher.store.straying import in_order, place
 from dispatcher.store.waiting import CreditWait, credit_wait
 
@@ -104,7 +104,8 @@ class Mending:
     def _mend_live(self, entry: "_Entry", now: float, grace: float, before: list[Damage]) -> list[Damage]:
         job_id, damages = entry.job.id, list[Damage]()
         at, lease = self._agenda.get(job_id), entry.lease_until
-        if credit_wait(entry.job) is not None and job_id not in self._waiting:
+        told_already = any(command.kind == "mended" for command in entry.commands)
+        if credit_wait(entry.job) is not None and job_id not in self._waiting and not told_already:
             damages.append(Damage.NOT_AWAITED)  # the worker's next save puts it in its place
         if self._ended.get(job_id) is not None:
             self._ended.discard(job_id)
@@ -114,9 +115,8 @@ class Mending:
         elif lease is not None and lease < now - grace and at > now + grace:
             damages.append(Damage.LAPSED)
         if told := [*before, *damages]:
-            command = Command("mended", by="reconcile", at=now, detail="; ".join(told))
-            if is_kept(entry.commands, command):
-                entry.commands.append(command)
+            if not told_already:
+                entry.commands.append(Command("mended", by="reconcile", at=now, detail="; ".join(told)))
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             self._bring_forward(job_id, now)
         return damages

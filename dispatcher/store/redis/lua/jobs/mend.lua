@@ -51,8 +51,8 @@ local function mend_indexes(id, job)
 end
 
 local function mend_live(id, job, at, damages)
-  local waits = job.waits or ''
-  if waits ~= '' and not (redis.call('ZSCORE', waiting_key(waits), id)
+  local waits, told_already = job.waits or '', kinds_waiting(id)['mended']
+  if waits ~= '' and not told_already and not (redis.call('ZSCORE', waiting_key(waits), id)
       and redis.call('SISMEMBER', accounts, waits) == 1) then
     damages[#damages + 1] = 'NOT_AWAITED' -- the worker's next save puts it in its place
   end
@@ -63,7 +63,7 @@ local function mend_live(id, job, at, damages)
     damages[#damages + 1] = 'LAPSED'
   end
   if #damages == 0 then return end
-  if not kinds_waiting(id)['mended'] then
+  if not told_already then
     local told = {}
     for _, name in ipairs(damages) do told[#told + 1] = words[name] end
     local detail = cjson.encode(table.concat(told, '; '))
