@@ -1,14 +1,19 @@
-"""A network whose jobs can be listed, as the engine sees it: the simulated one's, newest first."""
+"""A network whose jobs can be listed, as the engine sees it, and jobs on it that no record has."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+from structlog.testing import capture_logs
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.canonical import canonical_json
 from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, JobId, MarketAddress, RemoteAddress
 from dispatcher.domain.job import Phase
+from dispatcher.engine.reconcile import reconcile
+from dispatcher.engine.strays import Sighting
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Capabilities, ListedJob
 from dispatcher.simulator.jobs import Job as Remote
 from tests.world import ADDRESS, World, definition
@@ -96,12 +101,14 @@ def stamped(number: int, **simulated: Any) -> dict[str, Any]:
     return stamp(definition(**simulated), dispatch_id=f"job_{number:024x}", attempt=1)
 
 
-def post_behind_its_back(world: World, document: dict[str, Any], name: str = "a") -> RemoteAddress:
+def post_behind_its_back(
+    world: World, document: dict[str, Any], name: str = "a", *, seconds: int = 14_400
+) -> RemoteAddress:
     """A job on the account that no record has: the key is nobody's."""
     provider = world.parts.providers.account(DEFAULT)
     cid = provider.pin(canonical_json(document))
     key = IdempotencyKey(f"behind:{name}")
-    return provider.post(cid=cid, market=MarketAddress(ADDRESS), seconds=600, node=None, key=key).address
+    return provider.post(cid=cid, market=MarketAddress(ADDRESS), seconds=seconds, node=None, key=key).address
 
 
 def remote(world: World, address: RemoteAddress) -> Remote:
@@ -115,3 +122,52 @@ def address_of(world: World, job_id: JobId) -> RemoteAddress:
     found = world.job(job_id).remote
     assert found is not None
     return found.address
+
+
+LONG = {"runs_for": "3h"}
+
+
+def looked(world: World, *, whole: bool = True) -> Sighting:
+    found = reconcile(world.parts, whole=whole)
+    assert not found.unseen
+    return found.sightings[DEFAULT]
+
+
+def lines(world: World, level: str) -> list[dict[str, Any]]:
+    with capture_logs() as logs:
+        reconcile(world.parts, whole=True)
+    return [dict(line) for line in logs if line["log_level"] == level]
+
+
+def the_stray(world: World) -> Stray:
+    (stray,) = world.parts.store.strays()
+    return stray
+
+
+def orphaned(**simulated: Any) -> tuple[World, Listing, JobId, RemoteAddress]:
+    """A job that is over since long, and another one with its stamp that runs on the network."""
+    world = World()
+    listing = with_listing(world)
+    document = stamped(1, **{**LONG, **simulated})
+    job_id = world.enqueue(document)
+    world.run_for(30)
+    world.stop(job_id)
+    world.run()
+    address = post_behind_its_back(world, document)
+    world.clock.move(200)
+    listing.stop_keys.clear()
+    return world, listing, job_id, address
+
+
+def twice(*, older_recorded: bool) -> tuple[World, Listing, JobId, RemoteAddress]:
+    """A job that is on the network twice; which of the two its record has. Ten minutes have passed."""
+    world = World()
+    listing = with_listing(world)
+    document = stamped(1, runs_for="30m")
+    stray = None if older_recorded else post_behind_its_back(world, document, seconds=3600)
+    world.clock.move(20)
+    job_id = world.enqueue(document, timeout="1h")
+    world.run_for(20)
+    stray = stray or post_behind_its_back(world, document, seconds=3600)
+    world.run_for(600)
+    return world, listing, job_id, stray
