@@ -20,7 +20,7 @@ from dispatcher.domain.punctual import is_late
 from dispatcher.engine.calls import hold_name
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.strays import Sighting, look_for_strays
-from dispatcher.ports.mending import Damage, Source
+from dispatcher.ports.mending import Checked, Damage, Source
 from dispatcher.ports.store import Command
 
 _log = structlog.get_logger(__name__)
@@ -111,18 +111,22 @@ def _mend(parts: Parts, job_ids: tuple[JobId, ...], found: Round) -> None:
     found.looked_at.update(new)
     for checked in parts.store.mend(new, now=now, grace=grace):
         damages = list(checked.damages)
-        if (
-            not damages
-            and checked.job is not None
-            and checked.due_at is not None
-            and not checked.leased
-            and is_late(checked.job, checked.due_at, now, parts.pace(timing.late))
-        ):
-            late = Command("mended", by="reconcile", at=now, detail=Damage.LATE.value)
-            parts.store.command(checked.id, late, now=now)
-            damages.append(Damage.LATE)
+        if not damages and (late := _late(checked, now, grace, parts.pace(timing.late))) is not None:
+            word = Command("mended", by="reconcile", at=now, detail=late.value)
+            parts.store.command(checked.id, word, now=now)
+            damages.append(late)
         for damage in damages:
             _found(found, checked.id, damage.value)
+
+
+def _late(checked: Checked, now: float, grace: float, slack: float) -> Damage | None:
+    """Whether the agenda has the job much later than the planner; sooner so if its worker is gone."""
+    job, due_at, lease = checked.job, checked.due_at, checked.lease_until
+    if job is None or due_at is None or (lease is not None and lease > now):
+        return None
+    if lease is not None and lease < now - grace and is_late(job, due_at, now, grace):
+        return Damage.LAPSED
+    return Damage.LATE if is_late(job, due_at, now, slack) else None
 
 
 def _close_books(parts: Parts, account: AccountName, found: Round, *, whole: bool) -> None:
@@ -130,29 +134,35 @@ def _close_books(parts: Parts, account: AccountName, found: Round, *, whole: boo
     bookmark = f"held:{account}"
     after = "" if whole else parts.store.bookmark(bookmark)
     while True:
-        held = dict(parts.ledger.jobs_with_holds(account, _HOLDS, JobId(after) if after else None))
+        first = JobId(after) if after else None
+        held = dict(parts.ledger.jobs_with_holds(account, _HOLDS, first))
         after = max(held) if len(held) == _HOLDS else ""
         if not whole:
             parts.store.set_bookmark(bookmark, after)
-        for job_id in parts.store.over(list(held)):
-            if _settle(parts, account, job_id):
+        closed = [job_id for job_id in parts.store.over(list(held)) if _is_closed(parts, job_id)]
+        if closed:
+            # Looked at again: holds that are there after the job was closed are nobody's any more.
+            held = dict(parts.ledger.jobs_with_holds(account, _HOLDS, first))
+        for job_id in closed:
+            if job_id in held:
+                _settle(parts, account, job_id)
                 _found(found, job_id, f"${held[job_id]} of account {account} were still held for it")
         if not (whole and after):
             return
 
 
-def _settle(parts: Parts, account: AccountName, job_id: JobId) -> bool:
-    """Close the job's holds, unless its worker is about to."""
+def _is_closed(parts: Parts, job_id: JobId) -> bool:
+    """Whether no worker is about to close the books of a job that is over, or was."""
+    return parts.store.next_due(job_id) is None
+
+
+def _settle(parts: Parts, account: AccountName, job_id: JobId) -> None:
     job = parts.store.load(job_id)
-    if job is not None:
-        if not job.state.is_final or parts.store.next_due(job_id) is not None:
-            return False
-        for name in _holds_of(job):
-            parts.ledger.void(account, name)
+    for name in _holds_of(job) if job is not None else ():
+        parts.ledger.void(account, name)
     cost = job.spend.settled if job is not None else None
     # Of a job without a record nothing is known: what it did cost, the account's books show as spent by others.
     parts.ledger.settle(account, job_id, cost if cost is not None else ZERO)
-    return True
 
 
 def _look_at_account(parts: Parts, account: AccountName, found: Round, *, whole: bool) -> None:

@@ -55,13 +55,13 @@ class Damage(StrEnum):
 class Checked:
     """One job after it was looked over. `job`: its record if it is not over, and can be read.
 
-    `due_at`: its agenda entry; `leased`: somebody has it.
+    `due_at`: its agenda entry; `lease_until`: when the lease of the last one who took it and did not let go ends.
     """
 
     id: JobId
     job: Job | None
     due_at: float | None
-    leased: bool
+    lease_until: float | None
     damages: tuple[Damage, ...]
 
 
@@ -106,8 +106,8 @@ class MendingStore(Protocol):
     def mend(self, job_ids: Sequence[JobId], *, now: float, grace: float) -> list[Checked]:
         """Look jobs over and put right what the record tells; those that need a worker are due at once.
 
-        A job that is not over finds a word about it among its commands. `grace`: seconds beyond which a lapsed lease
-        and a late agenda entry are no accident. A dead letter is left as it is.
+        A job that is not over finds a word about it among its commands. `grace`: for so many seconds a job whose end
+        is saved is left to its worker, and to an agenda entry that is near. A dead letter is left as it is.
         """
         ...
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from dispatcher.domain import events as ev
 from dispatcher.domain.errors import NoAnswer
 from dispatcher.domain.ids import HoldId, JobId
 from dispatcher.domain.job import Reason, State
+from dispatcher.domain.lifecycle import apply
 from dispatcher.engine import reconcile as module
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts
@@ -89,12 +91,22 @@ def test_a_poll_that_is_only_far_away_by_its_own_policy_is_not_hurried() -> None
         assert found_in(world) == []
 
 
-def test_a_worker_that_died_with_a_job_which_is_due_only_later_is_followed_by_another() -> None:
-    world = World()
-    job_id = world.enqueue(definition(runs_for="5m"))
+def killed_with_a_job_in_hand(world: World, *, saved: bool) -> JobId:
+    """A late message's worker takes a running job, is killed, and the job is due again only in a while."""
+    job_id = world.enqueue(definition(runs_for="3h"), timeout="4h", policies={"poll": {"every": "10m"}})
     world.run_for(60)
-    world.parts.store.claim(job_id, now=world.clock.at, lease=30)
-    damage_to(world).due(job_id, world.clock.at + 30 + 40 + 60)
+    claim = world.parts.store.claim(job_id, now=world.clock.at, lease=30)
+    assert claim is not None
+    if saved:
+        order = ev.StopOrdered(at=world.clock.at, reason=Reason.OPERATOR, by="tester")
+        world.parts.store.save(claim, apply(claim.job, order), [order], now=world.clock.at, lease=30)
+        damage_to(world).due(job_id, world.clock.at + 30 + 40 + 60)
+    return job_id
+
+
+def test_a_worker_that_died_with_work_to_do_is_followed_by_another_soon() -> None:
+    world = World()
+    job_id = killed_with_a_job_in_hand(world, saved=True)
     world.clock.move(30 + 39)
     assert found_in(world) == [], "the lease and the grace have not run out"
     world.clock.move(2)
@@ -102,7 +114,17 @@ def test_a_worker_that_died_with_a_job_which_is_due_only_later_is_followed_by_an
     assert found_in(world) == [(job_id, Found.LAPSED)]
 
     run_with_rounds(world)
+    assert world.job(job_id).state is State.STOPPED
     audit(world)
+
+
+def test_a_worker_that_died_over_a_late_message_left_nothing_undone() -> None:
+    """Its job is due when its next step is: nothing has to be mended."""
+    world = World()
+    killed_with_a_job_in_hand(world, saved=False)
+    for _ in range(10):
+        world.clock.move(30)
+        assert found_in(world) == []
 
 
 @pytest.mark.parametrize("name", sorted(LIVES))

@@ -45,7 +45,7 @@ def test_a_whole_store_is_left_as_it_is(store: JobStore, damage: Damage) -> None
     assert [each.id for each in checked] == ids
     assert not any(each.damages for each in checked)
     assert [each.due_at for each in checked] == [NOW + 3600, T0 + 1000, None, T0]
-    assert [each.leased for each in checked] == [False, False, False, True]
+    assert [each.lease_until for each in checked] == [None, None, None, NOW + LEASE]
     assert [each.job for each in checked] == [*store.load_many(ids[:2]), None, store.load(ids[3])]
     assert damage.everything() == before
 
@@ -68,34 +68,11 @@ def test_a_job_that_somebody_has_gets_its_agenda_entry_too(store: JobStore, dama
 
     (checked,) = mend(store, job.id)
 
-    assert (checked.leased, checked.damages) == (True, (Found.NOT_ON_AGENDA,))
+    assert (checked.lease_until, checked.damages) == (NOW + LEASE, (Found.NOT_ON_AGENDA,))
     later = Next(NOW + 500, FollowUp.POLL)
     assert not store.release(claim, job, [], now=NOW + 1, due=later, retention=DAY)
     assert store.next_due(job.id) == Next(NOW + 1, FollowUp.DISPATCH)
     assert told(store, job.id) == Found.NOT_ON_AGENDA
-
-
-@pytest.mark.parametrize(
-    ("lapsed_for", "due_in", "found"),
-    [
-        (GRACE + 1, GRACE + 1, (Found.LAPSED,)),
-        (GRACE - 1, GRACE + 1, ()),
-        (GRACE + 1, GRACE - 1, ()),
-        (GRACE + 1, -500, ()),
-    ],
-)
-def test_a_lease_that_lapsed_long_ago_makes_the_job_due(
-    store: JobStore, damage: Damage, lapsed_for: float, due_in: float, found: tuple[Found, ...]
-) -> None:
-    job = added(store)
-    claimed(store, job.id, NOW - lapsed_for - LEASE)
-    damage.due(job.id, NOW + due_in)
-
-    assert mended(store, job.id) == found
-
-    assert store.next_due(job.id) == Next(NOW if found else NOW + due_in, FollowUp.DISPATCH)
-    if found:
-        assert told(store, job.id) == Found.LAPSED
 
 
 def test_an_operators_stop_goes_before_what_was_mended(store: JobStore, damage: Damage) -> None:
@@ -251,7 +228,7 @@ def test_a_store_whose_record_was_lost_goes_on(store: JobStore, damage: Damage) 
 def test_an_unknown_job_is_no_damage(store: JobStore, damage: Damage) -> None:
     before = damage.everything()
     (checked,) = mend(store, job_id(1))
-    assert checked == Checked(job_id(1), None, None, leased=False, damages=())
+    assert checked == Checked(job_id(1), None, None, lease_until=None, damages=())
     assert damage.everything() == before
 
 

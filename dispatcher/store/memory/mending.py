@@ -82,7 +82,7 @@ class Mending:
         if entry is None:
             if self._forget(job_id):
                 damages.append(Damage.GONE)
-            return Checked(job_id, None, None, False, tuple(damages))
+            return Checked(job_id, None, None, None, tuple(damages))
         wait, listed = credit_wait(entry.job), self._waiting.get(job_id)
         if listed is not None and (wait is None or wait.account != listed.account):
             del self._waiting[job_id]
@@ -90,9 +90,9 @@ class Mending:
         if entry.job.state.is_final:
             damages += self._mend_over(entry, now, grace)
         else:
-            damages += self._mend_live(entry, now, grace, damages)
+            damages += self._mend_live(entry, now, damages)
         live = None if entry.job.state.is_final else entry.job
-        return Checked(job_id, live, self._agenda.get(job_id), entry.is_leased(now), tuple(damages))
+        return Checked(job_id, live, self._agenda.get(job_id), entry.lease_until, tuple(damages))
 
     def _forget(self, job_id: JobId) -> bool:
         """Nothing may point to a job that does not exist."""
@@ -101,19 +101,16 @@ class Mending:
         self._ended.discard(job_id)
         return any(each is not None for each in known)
 
-    def _mend_live(self, entry: "_Entry", now: float, grace: float, before: list[Damage]) -> list[Damage]:
+    def _mend_live(self, entry: "_Entry", now: float, before: list[Damage]) -> list[Damage]:
         job_id, damages = entry.job.id, list[Damage]()
-        at, lease = self._agenda.get(job_id), entry.lease_until
         told_already = any(command.kind == "mended" for command in entry.commands)
         if credit_wait(entry.job) is not None and job_id not in self._waiting and not told_already:
             damages.append(Damage.NOT_AWAITED)  # the worker's next save puts it in its place
         if self._ended.get(job_id) is not None:
             self._ended.discard(job_id)
             damages.append(Damage.FORGOTTEN)
-        if at is None:
+        if self._agenda.get(job_id) is None:
             damages.append(Damage.NOT_ON_AGENDA)
-        elif lease is not None and lease < now - grace and at > now + grace:
-            damages.append(Damage.LAPSED)
         if told := [*before, *damages]:
             if not told_already:
                 entry.commands.append(Command("mended", by="reconcile", at=now, detail="; ".join(told)))

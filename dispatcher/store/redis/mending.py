@@ -104,15 +104,19 @@ def _ids_in(keys: Iterable[str], begins: Sequence[str]) -> Iterable[JobId]:
                 yield JobId(key.removeprefix(begin))
 
 
-def _checked(job_id: Any, document: Any, due_at: Any, leased: Any, damages: Any) -> Checked:
-    at = text(due_at)
+def _checked(job_id: Any, document: Any, due_at: Any, lease_until: Any, damages: Any) -> Checked:
     return Checked(
         id=JobId(text(job_id)),
         job=_readable(document) if document else None,
-        due_at=float(at) if at else None,
-        leased=text(leased) == "1",
+        due_at=_time(due_at),
+        lease_until=_time(lease_until),
         damages=tuple(Damage[name] for name in text(damages).split()),
     )
+
+
+def _time(answer: Any) -> float | None:
+    words = text(answer)
+    return float(words) if words else None
 
 
 def _readable(document: Any) -> Job | None:

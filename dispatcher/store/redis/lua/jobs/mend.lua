@@ -1,8 +1,8 @@
 -- Looks jobs over and puts right what does not fit their records.
 -- ARGV: 1 now  2 now less the grace  3 now and the grace  4 this call's own mark  5 all states (JSON)
 --       6 what is told of each kind of damage (JSON: name -> words)  7... job ids
--- Answer: {id, job (JSON) if it is not over or else '', due at or '', '1' if somebody has it or else '0', names of
---         what was damaged, with a blank between them, ...}
+-- Answer: {id, job (JSON) if it is not over or else '', due at or '', lease until or '', names of what was damaged, with
+--         a blank between them, ...}
 
 local now, lapsed_before, late_after, mark = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local states, words = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
@@ -57,11 +57,7 @@ local function mend_live(id, job, at, damages)
     damages[#damages + 1] = 'NOT_AWAITED' -- the worker's next save puts it in its place
   end
   if redis.call('ZREM', ended, id) == 1 then damages[#damages + 1] = 'FORGOTTEN' end
-  if not at then
-    damages[#damages + 1] = 'NOT_ON_AGENDA'
-  elseif job.lease and job.lease < lapsed_before and at > late_after then
-    damages[#damages + 1] = 'LAPSED'
-  end
+  if not at then damages[#damages + 1] = 'NOT_ON_AGENDA' end
   if #damages == 0 then return end
   if not told_already then
     local told = {}
@@ -117,7 +113,7 @@ for position = 7, #ARGV do
   answer[#answer + 1] = id
   answer[#answer + 1] = live and hash[1] or ''
   answer[#answer + 1] = redis.call('ZSCORE', agenda, id) or ''
-  answer[#answer + 1] = lease and lease > tonumber(now) and '1' or '0'
+  answer[#answer + 1] = hash[7] or ''
   answer[#answer + 1] = names
 end
 if found then redis.call('HSET', last_call, 'mark', mark, 'findings', cjson.encode(findings)) end
