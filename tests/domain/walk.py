@@ -26,7 +26,8 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
-from dispatcher.domain.job import Ending, Operation, Phase, Reason, State
+from dispatcher.domain.ids import RemoteAddress
+from dispatcher.domain.job import Ending, Operation, Phase, Reason, Remote, State
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import RunReport, outcome
@@ -111,7 +112,7 @@ class Walk:
         """An operator asks for something, as the engine takes it in."""
         if self.job.state.is_final:
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry"]):
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended", "adopt"]):
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -123,8 +124,18 @@ class Walk:
                     self.happen(ev.ExtendDropped(at=self.now, seconds=seconds, detail=refusal))
             case "retry" if self.job.wait is not None:
                 self.happen(ev.Woken(at=self.now, by="credit"))
+            case "mended":
+                self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
+            case "adopt" if (remote := self.job.remote) is not None and not remote.is_over:
+                if self.job.call is None and self.job.stop is None:
+                    self.happen(self._older(remote))
             case _:
                 pass
+
+    def _older(self, remote: Remote) -> ev.Event:
+        """The job had turned up twice: the other one is in the same place, and allowed as long."""
+        other = RemoteAddress(remote.address[::-1])
+        return ev.Adopted(at=self.now, address=other, instead_of=remote.address, seconds=remote.timeout)
 
     def _goes_wrong(self) -> bool:
         if self._faults == 0 or self._chance.random() > self._how_often:
