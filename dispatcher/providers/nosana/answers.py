@@ -159,7 +159,7 @@ def remote_job(value: object) -> RemoteJob:
         usd_per_hour=_price(fields.get("usdRewardPerHour")),
         cid=cid if isinstance(cid, str) and is_cid(cid) else None,
         market=MarketAddress(market_address) if is_address(market_address) else None,
-        listed_at=_moment(fields, "listedAt") if type(fields.get("listedAt")) is int else None,
+        listed_at=_maybe_moment(fields.get("listedAt")),
         stamp=read_stamp(definition),
         defined=isinstance(definition, dict),
     )
@@ -199,6 +199,11 @@ def _moment(fields: dict[str, Any], name: str) -> float | None:
     if seconds > _LATEST:
         raise Unreadable(f"{name} is not in unix seconds")
     return float(seconds) if seconds else None
+
+
+def _maybe_moment(value: object) -> float | None:
+    """Unix seconds; None for what a record can do without."""
+    return float(value) if type(value) is int and 0 < value <= _LATEST else None
 
 
 def _result_cid(value: object) -> Cid | None:
