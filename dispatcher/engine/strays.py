@@ -140,15 +140,12 @@ def _consider(
         defined=seen.defined,
     )
     job = _whose(parts, found)
+    recorded = _recorded(provider, job)
+    # In this order: a post whose answer comes in between is either still expected, or recorded by now.
+    expected = _is_expected(parts, found)
     if _is_recorded(parts, found.address):
-        return  # its post was answered meanwhile
-    judged = judge(
-        found,
-        job,
-        _recorded(provider, job),
-        expected=_is_expected(parts, found),
-        now=parts.clock.now(),
-    )
+        return
+    judged = judge(found, job, recorded, expected=expected, now=parts.clock.now())
     _act(parts, found, job, judged, sighting)
 
 

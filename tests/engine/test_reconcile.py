@@ -100,14 +100,18 @@ def killed_with_a_job_in_hand(world: World, *, saved: bool) -> JobId:
     if saved:
         order = ev.StopOrdered(at=world.clock.at, reason=Reason.OPERATOR, by="tester")
         world.parts.store.save(claim, apply(claim.job, order), [order], now=world.clock.at, lease=30)
-        damage_to(world).due(job_id, world.clock.at + 30 + 40 + 60)
     return job_id
 
 
 def test_a_worker_that_died_with_work_to_do_is_followed_by_another_soon() -> None:
     world = World()
     job_id = killed_with_a_job_in_hand(world, saved=True)
-    world.clock.move(30 + 39)
+    soon = world.clock.at + 30 + 40 + 60
+    damage_to(world).due(job_id, soon + 86400)
+    world.clock.move(29)
+    assert found_in(world) == [], "somebody has it"
+    damage_to(world).due(job_id, soon)
+    world.clock.move(1 + 39)
     assert found_in(world) == [], "the lease and the grace have not run out"
     world.clock.move(2)
 
@@ -238,6 +242,24 @@ def test_a_job_that_is_over_and_was_not_settled_is_settled_at_its_cost() -> None
     world.work()
     audit(world)
     assert wire.calls == []
+
+
+def test_a_job_that_ends_while_its_holds_are_looked_at_is_no_finding() -> None:
+    world = World()
+    plain = world.parts
+    job_id = world.enqueue(definition(runs_for="5m"))
+    world.run_for(60)
+
+    class Ends(Tripwire):
+        def pass_through(self, name: str, call: Callable[[], Any]) -> Any:
+            answer = call()
+            if name == "ledger.jobs_with_holds" and world.live():
+                assert [held for held, _ in answer] == [job_id]
+                world.run()
+            return answer
+
+    assert reconcile(wired(plain, Ends())).findings == []
+    audit(world)
 
 
 def test_holds_of_live_jobs_are_nobodys_business() -> None:
