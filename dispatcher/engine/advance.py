@@ -7,11 +7,12 @@ import structlog
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
-from dispatcher.domain.costs import ZERO, extension_refusal
+from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
@@ -185,4 +186,6 @@ def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
         return []
     if remote.address == address:
         return []
-    return [ev.Adopted(at=now, address=address, instead_of=remote.address, seconds=job.quote.seconds)]
+    seconds, hourly = job.quote.seconds, highest_rate(job) or job.quote.rate_per_hour
+    amount = price_at_most(hourly, seconds)
+    return [ev.Adopted(at=now, address=address, instead_of=remote.address, seconds=seconds, amount=amount)]

@@ -19,6 +19,7 @@ from dispatcher.domain.errors import (
     InsufficientCredits,
     KeyMismatch,
     NotFound,
+    NotSent,
     ProviderError,
     SettingsError,
     Unauthorized,
@@ -31,6 +32,7 @@ from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Provider
@@ -69,9 +71,9 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
             amount = price_at_most(hourly, seconds)
             name = hold_name(job.id, operation, ordinal)
             try:
-                held = hold(parts, job, name, amount)
+                held = hold(parts, job, name, amount, even_if_old=True)
             except (ProviderError, SettingsError) as e:
-                return [ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_NETWORK, detail=str(e))]
+                return [waited(parts.clock.now(), Reason.AWAITING_NETWORK, e)]
             if isinstance(held, Short):
                 detail = f"an extension needs ${amount}, available ${held.available}"
                 return [
@@ -96,10 +98,21 @@ def send(parts: Parts, job: Job) -> list[ev.Event]:
     if call is None:
         raise Bug(f"{job.id} has no call to send")
     payload.check(job)
-    may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
+    since = call.unsent_until if call.unsent_until is not None else call.intended_at
+    may_have_landed = call.tries > 0 or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    if (
+        call.operation is Operation.POST
+        and job.stop is not None
+        and call.unsent_until
+        and not may_have_landed
+    ):
+        return _withdrawn(parts, job, call)
     try:
-        provider = parts.providers.account(job.spec.account)
+        before = None if job.remote is None else job.remote.deadline
+        provider = parts.providers.account(job.spec.account, before=before)
         return _ask(parts, provider, job, call)
+    except NotSent as e:
+        return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
         return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
     except ProviderError as e:
@@ -124,14 +137,16 @@ def stop_stray(parts: Parts, stray: Stray) -> Stray:
     try:
         provider = parts.providers.account(stray.account)
         stray = replace(stray, outcome=_stopped_stray(provider, stray))
+    except NotSent as e:
+        _log.info("stray_stop_held_back", account=stray.account, address=stray.address, error=str(e))
+        stray = replace(stray, tries=stray.tries - 1)
     except (Unauthorized, SettingsError) as e:
         _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
     except ProviderError as e:
         _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
         if e.verdict is not Verdict.SAME_KEY:
-            stray = replace(
-                stray, epoch=stray.epoch + 1
-            )  # under the old key the answer would always be the same
+            # Under the old key the answer would always be the same.
+            stray = replace(stray, epoch=stray.epoch + 1)
     parts.store.note_stray(stray)
     return stray
 
@@ -197,6 +212,27 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
 def _undecided(parts: Parts, call: Call, error: str, wait: float) -> ev.Event:
     now = parts.clock.now()
     return ev.CallUndecided(at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait)
+
+
+def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:
+    now = parts.clock.now()
+    return ev.CallUndecided(
+        at=now,
+        operation=call.operation,
+        key=call.key,
+        error=str(held),
+        retry_at=now + call_retry(job, call.tries, held.retry_after, _left(job, now)),
+        sent=False,
+        in_doubt=in_doubt,
+    )
+
+
+def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
+    """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
+    if call.hold is not None:
+        parts.ledger.void(job.spec.account, call.hold)
+    text = "post: not sent, since the job is to be stopped"
+    return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
 
 
 def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:

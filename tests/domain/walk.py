@@ -26,8 +26,7 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
-from dispatcher.domain.ids import RemoteAddress
-from dispatcher.domain.job import Ending, Operation, Phase, Reason, Remote, State
+from dispatcher.domain.job import Ending, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import RunReport, outcome
@@ -112,7 +111,7 @@ class Walk:
         """An operator asks for something, as the engine takes it in."""
         if self.job.state.is_final:
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry", "mended", "adopt"]):
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended"]):
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -126,16 +125,8 @@ class Walk:
                 self.happen(ev.Woken(at=self.now, by="credit"))
             case "mended":
                 self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
-            case "adopt" if (remote := self.job.remote) is not None and not remote.is_over:
-                if self.job.call is None and self.job.stop is None:
-                    self.happen(self._older(remote))
             case _:
                 pass
-
-    def _older(self, remote: Remote) -> ev.Event:
-        """The job had turned up twice: the other one is in the same place, and allowed as long."""
-        other = RemoteAddress(remote.address[::-1])
-        return ev.Adopted(at=self.now, address=other, instead_of=remote.address, seconds=remote.timeout)
 
     def _goes_wrong(self) -> bool:
         if self._faults == 0 or self._chance.random() > self._how_often:

@@ -262,6 +262,25 @@ def test_a_job_that_ends_while_its_holds_are_looked_at_is_no_finding() -> None:
     audit(world)
 
 
+def test_a_live_job_that_falls_off_the_agenda_in_the_middle_of_a_round_keeps_its_holds() -> None:
+    world = World()
+    plain = world.parts
+    job_id = world.enqueue(definition(runs_for="5m"))
+    world.run_for(60)
+    held = plain.ledger.view(DEFAULT).held
+
+    class Falls(Tripwire):
+        def pass_through(self, name: str, call: Callable[[], Any]) -> Any:
+            if name == "ledger.jobs_with_holds":
+                damage_to(world).due(job_id, None)
+            return call()
+
+    assert reconcile(wired(plain, Falls())).findings == []
+    assert plain.ledger.view(DEFAULT).held == held > 0
+    run_with_rounds(world)
+    audit(world)
+
+
 def test_holds_of_live_jobs_are_nobodys_business() -> None:
     world = World()
     job_id = world.enqueue()

@@ -11,6 +11,7 @@ from dispatcher.domain.errors import (
     NoAnswer,
     NotFound,
     NotPossible,
+    NotSent,
     SettingsError,
     Unauthorized,
 )
@@ -62,6 +63,21 @@ def test_a_stop_is_written_down_first_and_repeated_until_it_is_confirmed(
         assert the_stray(world).tries == tries
     assert listing.stop_keys == [f"stray:{address}:stop:{epoch}" for epoch in epochs]
     assert the_stray(world).outcome == "ended"
+    assert remote(world, address).over
+
+
+def test_a_stop_that_was_held_back_is_no_try() -> None:
+    world, listing, _, address = orphaned()
+
+    def held_back() -> None:
+        raise NotSent("stop", "held back: the network has failed 8 times in a row", retry_after=5)
+
+    listing.before_stop = held_back
+    looked(world)
+    assert (the_stray(world).tries, the_stray(world).epoch, the_stray(world).is_open) == (0, 1, True)
+    listing.before_stop = lambda: None
+    looked(world)
+    assert (the_stray(world).tries, the_stray(world).outcome) == (1, "ended")
     assert remote(world, address).over
 
 

@@ -16,6 +16,7 @@ from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.figures import Figures
 from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
@@ -42,7 +43,7 @@ class _Entry:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore(Mending):
+class MemoryStore(Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -185,6 +186,9 @@ class MemoryStore(Mending):
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             self._hasten(job_id, now)
             return True
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        return sum(self.command(job_id, command, now=now) for job_id in job_ids)
 
     def next_due(self, job_id: JobId) -> Next | None:
         with self._lock:
