@@ -51,7 +51,9 @@ def report_freeze(parts: Parts, account: AccountName, view: LedgerView) -> None:
     if frozen is None or not parts.store.take_turn(f"frozen:{account}", now=frozen.at, period=0.001):
         return
     running = running_jobs(parts, account)
-    _log.error(
+    # A person who froze it knows.
+    log = _log.error if frozen.by == "balance" else _log.warning
+    log(
         "account_frozen",
         account=account,
         reason=frozen.reason,

@@ -10,13 +10,17 @@ of budgets that are set; what the job did cost in the end takes the holds' place
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 from dispatcher.domain.budget import Budget, BudgetUse, Scope, Window
 from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.ports.provider import Balance
 
 Marker = NewType("Marker", int)
+
+GIVING_BACK: Final = 300.0
+"""Seconds for which what was held for a job that ended may still be reserved on the network. (Nosana credits API: how
+soon it settles is not told; chosen to be ample.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ class Audit:
     """What the last comparison of the network's books with ours found, US dollars.
 
     `lowest` to `highest`: what others are taken to have spent from the account, as narrow as it is known, without it
-    being drift. `settlements`, `settled`: how many jobs were settled by then, and at what cost. `returns`: when, and
-    how much had been given back of holds in total by then, the older first.
+    being drift. `settlements`, `settled`: how many jobs were settled by then, and at what cost.
     """
 
     at: float
@@ -72,7 +75,6 @@ class Audit:
     detail: str
     settlements: int
     settled: Decimal
-    returns: tuple[tuple[float, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Position:
 
     `shown`: holds of jobs that are not over that the balance shows; `unshown`: confirmed ones that it may not show;
     `open`: those of calls whose answer is awaited; `tails`: of `settled`, what the balance may not show;
-    `returned`: what was held for settled jobs beyond what they cost, in total.
+    `returning`: what was held for jobs beyond what they cost, of those that were settled at least in the last
+    `GIVING_BACK` seconds: the network may not have given it back yet.
     """
 
     balance: Balance
@@ -111,7 +114,7 @@ class Position:
     tails: Decimal
     settled: Decimal
     settlements: int
-    returned: Decimal
+    returning: Decimal
     jobs: int
     """How many jobs have holds."""
     audit: Audit | None

@@ -131,7 +131,7 @@ class Spending:
 
     def hold(self, job: LiveJob, amount: Decimal) -> None:
         hold = HoldId(f"{job.id}:{len(job.holds)}")
-        given = [ledger.hold(ACCOUNT, job.id, hold, amount) for ledger in self.ledgers]
+        given = [ledger.hold(ACCOUNT, job.id, hold, amount, now=T0) for ledger in self.ledgers]
         assert all(answer == given[0] for answer in given)
         if isinstance(given[0], Held):
             job.holds.append(hold)

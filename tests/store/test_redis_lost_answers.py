@@ -174,13 +174,13 @@ class TestLostAnswers:
     def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")
         for name in (hold, other):
-            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0))
+            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0), now=T0)
         ledger.settle(account(), JobId("warm"), Decimal(0))
         ledger.confirm(account(), HoldId("unknown"), Decimal(0))
         ledger.void(account(), HoldId("unknown"))
 
-        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6))) == Held(Decimal(6))
-        assert ledger.hold(account(), job, other, Decimal(3)) == Held(Decimal(3))
+        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6), now=T0)) == Held(Decimal(6))
+        assert ledger.hold(account(), job, other, Decimal(3), now=T0) == Held(Decimal(3))
         lossy(lambda: ledger.void(account(), other))
         assert ledger.view(account()).available == 4
         lossy(lambda: ledger.confirm(account(), hold, Decimal(5)))

@@ -9,7 +9,17 @@ from decimal import Decimal
 from dispatcher.domain.budget import OWN, Budget, BudgetUse, Scope, Window
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import AccountName, HoldId, JobId
-from dispatcher.ports.ledger import Audit, Frozen, Held, LedgerView, Marker, Over, Position, Short
+from dispatcher.ports.ledger import (
+    GIVING_BACK,
+    Audit,
+    Frozen,
+    Held,
+    LedgerView,
+    Marker,
+    Over,
+    Position,
+    Short,
+)
 from dispatcher.ports.provider import Balance
 from dispatcher.store.memory.spending import Spending
 from dispatcher.store.micros import rounded_down, rounded_up, spendable, usd
@@ -42,6 +52,9 @@ class _Account:
     settled: int = 0
     settlements: int = 0
     returned: int = 0
+    given: tuple[float, int] | None = None
+    """When, and how much had been returned in total by then; noted at least `GIVING_BACK` seconds apart."""
+    given_before: int = 0
     frozen: Frozen | None = None
     audit: Audit | None = None
 
@@ -67,6 +80,13 @@ class _Account:
             self.unseen -= hold.amount
             self.confirmed_unseen.discard(hold_id)
         return hold
+
+    def note_returns(self, now: float) -> None:
+        """What had been given back `GIVING_BACK` seconds ago has arrived."""
+        if self.given is None:
+            self.given = (now, self.returned)
+        elif abs(now - self.given[0]) >= GIVING_BACK:
+            self.given_before, self.given = self.given[1], (now, self.returned)
 
     def show(self) -> None:
         """Everything that was confirmed before the balance was asked for is in it."""
@@ -102,6 +122,7 @@ class MemoryLedger:
                 return False
             books.balance, books.balance_marker, books.balance_at = figures, marker, now
             books.show()
+            books.note_returns(now)
             if books.frozen is None and (reason := overdraft(balance)):
                 books.frozen = Frozen(now, reason, "balance")
             return True
@@ -256,7 +277,7 @@ class MemoryLedger:
                 tails=usd(books.unseen - open_ - unshown),
                 settled=usd(books.settled),
                 settlements=books.settlements,
-                returned=usd(books.returned),
+                returning=usd(books.returned - books.given_before),
                 jobs=len(books.of_job),
                 audit=books.audit,
             )

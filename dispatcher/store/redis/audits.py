@@ -20,5 +20,4 @@ def audit_of(answer: Any) -> Audit | None:
     fields = json.loads(text(answer))
     for name in ("lowest", "highest", "drift", "settled"):
         fields[name] = Decimal(fields[name])
-    fields["returns"] = tuple((at, Decimal(amount)) for at, amount in fields["returns"])
     return Audit(**fields)

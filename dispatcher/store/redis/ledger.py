@@ -17,7 +17,17 @@ from dispatcher.domain.budget import (
 )
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import AccountName, HoldId, JobId
-from dispatcher.ports.ledger import Audit, Frozen, Held, LedgerView, Marker, Over, Position, Short
+from dispatcher.ports.ledger import (
+    GIVING_BACK,
+    Audit,
+    Frozen,
+    Held,
+    LedgerView,
+    Marker,
+    Over,
+    Position,
+    Short,
+)
 from dispatcher.ports.provider import Balance
 from dispatcher.store import windows
 from dispatcher.store.micros import rounded_down, rounded_up, spendable, usd
@@ -42,7 +52,10 @@ class RedisLedger:
             rounded_up(balance.reserved),
             rounded_up(balance.settled),
         )
-        return bool(self._db.run("put_balance", account, marker, *figures, repr(now), overdraft(balance)))
+        frozen = overdraft(balance)
+        return bool(
+            self._db.run("put_balance", account, marker, *figures, repr(now), frozen, repr(GIVING_BACK))
+        )
 
     def hold(
         self,
@@ -155,7 +168,7 @@ class RedisLedger:
         answer = self._db.run("position", account)
         if answer is None:
             return None
-        *figures, settlements, returned, open_, unshown, jobs, audit = [text(item) for item in answer]
+        *figures, settlements, returning, open_, unshown, jobs, audit = [text(item) for item in answer]
         assigned, reserved, spent, held, unseen, settled = (usd(int(figure)) for figure in figures)
         not_shown = usd(int(open_)) + usd(int(unshown))
         return Position(
@@ -166,7 +179,7 @@ class RedisLedger:
             tails=unseen - not_shown,
             settled=settled,
             settlements=int(settlements),
-            returned=usd(int(returned)),
+            returning=usd(int(returning)),
             jobs=int(jobs),
             audit=audit_of(audit or None),
         )

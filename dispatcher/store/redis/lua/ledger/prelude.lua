@@ -9,7 +9,7 @@
 
 local account = KEYS[1] .. ':credit:' .. ARGV[1]
 -- hash: marker, balance_marker, balance_at, assigned, reserved, spent, unseen, held, settled, settlements, returned,
---       frozen_at, frozen_by, frozen_reason, audit; those that are missing are 0, or not so
+--       given_at, given, given_before, frozen_at, frozen_by, frozen_reason, audit; those that are missing are 0, or not so
 
 local holds = account .. ':holds'         -- hash: hold -> 'amount:marker:job'; the marker is empty while it is open
 local stamped = account .. ':unseen'      -- sorted set: 'h:hold' or 't:amount:job' -> marker
