@@ -3,13 +3,11 @@
 The first call reads the settings (`DISPATCHER_…`) and connects; the same process then reuses the connections.
 """
 
-import getpass
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from dispatcher import bootstrap
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import UnknownJob
 from dispatcher.domain.events import Event
@@ -21,16 +19,34 @@ from dispatcher.domain.view import view
 from dispatcher.engine import intake, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
-from dispatcher.ops import logs
+from dispatcher.library import parts as _parts
 from dispatcher.ops.clock import poll
+from dispatcher.spending import (
+    audit_account,
+    budgets,
+    freeze_account,
+    remove_budget,
+    set_budget,
+    standing,
+    thaw_account,
+)
+from dispatcher.spending import user as _user
 
-
-def _parts() -> Parts:
-    from dispatcher.celery import app  # noqa: PLC0415 - reads the settings: at the first call, not at import
-
-    runtime = bootstrap.runtime(app)
-    logs.configure_library(secrets=runtime.settings.secrets())
-    return runtime.parts
+__all__ = [
+    "JobHandle",
+    "audit_account",
+    "balance",
+    "budgets",
+    "enqueue",
+    "enqueue_many",
+    "freeze_account",
+    "get_job",
+    "list_jobs",
+    "markets",
+    "remove_budget",
+    "set_budget",
+    "thaw_account",
+]
 
 
 def enqueue(request: JobRequest | Mapping[str, Any]) -> "JobHandle":
@@ -85,6 +101,7 @@ def balance(account: str = "default") -> dict[str, Any]:
         "held_usd": format_usd(seen.held),
         "jobs_settled_usd": format_usd(seen.settled),
         "waiting_jobs": len(waiting),
+        **standing(parts, name, seen),
     }
 
 
@@ -178,10 +195,3 @@ class JobHandle:
     def __repr__(self) -> str:
         known = f" {self._job.state}" if self._job is not None else ""
         return f"<JobHandle {self._id}{known}>"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"

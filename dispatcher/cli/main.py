@@ -13,6 +13,7 @@ from dispatcher.cli.jobs import (
     stop_command,
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
+from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
@@ -48,6 +49,8 @@ for _command in (
     extend_command,
     events_command,
     balance_command,
+    budget_group,
+    account_group,
     markets_command,
     validate_command,
     simulate_command,

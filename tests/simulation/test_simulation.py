@@ -98,7 +98,9 @@ def without_intents(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is set aside before it is spent."""
-    monkeypatch.setattr(MemoryLedger, "hold", lambda self, account, job, hold, amount: Held(Decimal(amount)))
+    monkeypatch.setattr(
+        MemoryLedger, "hold", lambda self, account, job, hold, amount, **rest: Held(Decimal(amount))
+    )
 
 
 def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from dispatcher.domain.job import Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
+from dispatcher.engine.freezing import thaw
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
 from dispatcher.engine.sweep import sweep
@@ -121,7 +122,7 @@ class Simulation:
         store, now = self.world.parts.store, self.clock.at
         if not full and (due := store.earliest_due()) is not None:
             moments.append(due - self.skews[worker] + 0.001)
-        if not full and store.waiting_accounts():
+        if not full and store.waiting_lines():
             moments.append(now + (UNHURRIED if calmly else self.world.parts.timing.credit_watch))
         if not moments:
             return False
@@ -226,7 +227,10 @@ class Simulation:
                 self.baton.close()
         self.story.wrong += self.books.wrong
         self.story.wrong += [
-            f"logged: {line}" for line in logs if line["log_level"] in {"error", "critical", "exception"}
+            f"logged: {line}"
+            for line in logs
+            if line["log_level"] in {"error", "critical", "exception"}
+            and not (line["event"] == "account_frozen" and self.dangers.claws_back)
         ]
         self.story.jobs = len(self.world.parts.store.list_jobs(limit=100_000))
         self.story.calls = self.crossing.calls
@@ -265,6 +269,11 @@ class Simulation:
         self.moments = []
         self.crossing.dies = self.crossing.stalls = self.bell.drops = self.bell.doubles = 0.0
         self.world.network.faults.replace(parse_plan([]))
+        for name in self.names:
+            # A person puts back what was clawed back, and lets the account spend again.
+            if (lacking := -self.available(name)) > 0:
+                self.world.credit(name, str(lacking))
+            thaw(self.world.parts, AccountName(name))
         self.asked += self.unasked
         for request in self.asked:
             if request.request_id is not None and not self._failed:

@@ -211,6 +211,8 @@ def test_balances_that_cannot_be_counted_are_refused(ledger: Ledger, amount: str
 
 def test_a_negative_balance_pays_for_nothing(ledger: Ledger) -> None:
     shown(ledger, "-5")
+    assert ledger.view(ACCOUNT).available == Decimal(-5)
+
+    ledger.thaw(ACCOUNT)
 
     assert hold(ledger, "0.001") == Short(Decimal(-5))
-    assert ledger.view(ACCOUNT).available == Decimal(-5)

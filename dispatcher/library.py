@@ -1,0 +1,17 @@
+"""This process's parts, for applications that use the package as a library.
+
+The first call reads the settings (`DISPATCHER_…`) and connects; the same process then reuses the connections.
+"""
+
+from dispatcher import bootstrap
+from dispatcher.engine.parts import Parts
+from dispatcher.ops import logs
+
+
+def parts() -> Parts:
+    """Raises `SettingsError`."""
+    from dispatcher.celery import app  # noqa: PLC0415 - reads the settings: at the first call, not at import
+
+    runtime = bootstrap.runtime(app)
+    logs.configure_library(secrets=runtime.settings.secrets())
+    return runtime.parts
