@@ -73,28 +73,30 @@ def watch_budgets(parts: Parts) -> list[JobId]:
 
 
 def wake_within_budgets(parts: Parts) -> list[JobId]:
-    """Wake those who wait for a budget, by priority and then age, as many as all of their budgets have room for."""
+    """Wake those who wait for a budget, by priority and then age, as many as all of their budgets have room for. One
+    who waits for a budget with room while another has none is woken too, to wait for that."""
     return _wake(parts, parts.store.waiting_lines())
 
 
 def _wake(parts: Parts, lines: list[Line]) -> list[JobId]:
-    left: dict[Scope, dict[Window, Decimal]] = {}
+    room: dict[Scope, Decimal] = {}
     for use in parts.ledger.budgets(now=parts.clock.now()):
-        left.setdefault(use.budget.scope, {})[use.budget.window] = use.left
+        room[use.budget.scope] = min(use.left, room.get(use.budget.scope, use.left))
     hopeful = []
     for scope in scopes_awaited(lines):
-        room = min(left.get(scope, {}).values(), default=None)
         waiters = parts.store.waiters(budget_line(scope), LINE_AT_MOST)
         # The records are only read of those whom the budget that they wait for does not rule out.
-        hopeful += [waiter for waiter in waiters if room is None or waiter.short_usd <= room]
+        hopeful += [waiter for waiter in waiters if waiter.short_usd <= room.get(scope, waiter.short_usd)]
     hopeful = in_order(hopeful)[:LINE_AT_MOST]
-    served: list[JobId] = []
+    served, left = list[JobId](), dict(room)
     for waiter, job in zip(hopeful, parts.store.load_many([each.id for each in hopeful]), strict=True):
         if job is None:
             continue
-        its = [(scope, window) for scope in scopes_of(job.spec) for window in left.get(scope, ())]
-        if all(waiter.short_usd <= left[scope][window] for scope, window in its):
-            for scope, window in its:
-                left[scope][window] -= waiter.short_usd
+        its = [scope for scope in scopes_of(job.spec) if scope in room]
+        if any(waiter.short_usd > room[scope] for scope in its):
+            served.append(waiter.id)
+        elif all(waiter.short_usd <= left[scope] for scope in its):
+            for scope in its:
+                left[scope] -= waiter.short_usd
             served.append(waiter.id)
     return wake(parts, served, by="budget")
