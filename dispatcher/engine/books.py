@@ -4,8 +4,8 @@ Both sides move while they are read: a call may have landed whose answer is unde
 that is not looked at yet, and what a job that ended did not use is given back at some moment around its end. So a
 comparison does not give one figure but the bounds within which it must lie, as wide as what is under way; where
 nothing is, they meet. What others spend from the account is part of the difference, and taken as it is at the first
-audit. Later figures move only as far as the bounds demand: a busy system raises no false alarm, and a quiet one shows
-the exact amount.
+audit. A figure stays as long as the bounds allow it, and is else the least that they demand: a busy system raises no
+false alarm, and a quiet one shows the exact amount.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def reckon(
         since = _since(position, before)
         known = (before.lowest, before.highest)
         # What others had spent at the first audit lies within `known`; the drift is whatever lies beyond.
-        drift = _clamp(before.drift, lowest - known[1], highest - known[0])
+        drift = _moved(before.drift, lowest - known[1], highest - known[0])
         if drift == 0:
             known = (max(lowest, known[0]), min(highest, known[1]))
     return Audit(
@@ -114,8 +114,9 @@ def _bounds(position: Position) -> tuple[Decimal, Decimal]:
     return difference - more, difference + less
 
 
-def _clamp(value: Decimal, lowest: Decimal, highest: Decimal) -> Decimal:
-    return min(max(value, lowest), highest)
+def _moved(drift: Decimal, lowest: Decimal, highest: Decimal) -> Decimal:
+    """The same while it may be the same; else the least that it must be."""
+    return drift if lowest <= drift <= highest else min(max(_ZERO, lowest), highest)
 
 
 def _since(position: Position, before: Audit) -> str:
