@@ -1,6 +1,7 @@
 """The audit of the books: exact in a quiet system, no false alarm in a busy one, told once per change."""
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -11,10 +12,12 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NoAnswer
 from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.engine.advance import advance
 from dispatcher.engine.books import Books, audit_books, reckon
 from dispatcher.ports.ledger import GIVING_BACK, Audit, Position
 from dispatcher.ports.provider import Balance
 from tests.engine.audit import audit
+from tests.engine.test_crashes import Tripwire, wired
 from tests.engine.test_two_workers import Stalls
 from tests.world import World, definition
 
@@ -175,16 +178,103 @@ def test_a_large_stranger_is_seen_in_a_busy_system_too() -> None:
     assert look(world)[0].drift == Decimal("0.5")
 
 
+class Inside(Tripwire):
+    """Lets something happen before and after one kind of call, but not while it happens."""
+
+    def __init__(self, names: tuple[str, ...], happens: Callable[[], Any]) -> None:
+        super().__init__()
+        self._names, self._happens, self._busy = names, happens, False
+
+    def pass_through(self, name: str, call: Callable[[], Any]) -> Any:
+        if self._busy or name not in self._names:
+            return call()
+        self._happen()
+        answer = call()
+        self._happen()
+        return answer
+
+    def _happen(self) -> None:
+        self._busy = True
+        self._happens()
+        self._busy = False
+
+
+@pytest.mark.parametrize("balance_first", [True, False], ids=["asked before", "asked after"])
+def test_no_moment_between_a_calls_steps_looks_like_drift(balance_first: bool) -> None:
+    """Looked at around every call of a worker; or a worker works on around every step of an audit."""
+    world = World()
+    look(world)
+    plain = world.parts
+    jobs = [
+        world.enqueue(definition(f"{n}", runs_for=f"{n}m"), policies={"extend": {"by": "5m"}})
+        for n in range(1, 16, 3)
+    ]
+    with capture_logs() as logs:
+        if balance_first:
+
+            def work_on() -> None:
+                jobs.append(world.enqueue(definition(f"new {len(jobs)}", runs_for="1m")))
+                world.clock.move(25)
+                for job_id in jobs[-12:] + jobs[:5]:
+                    advance(plain, job_id)
+
+            steps = (
+                "network.balance",
+                "ledger.marker",
+                "ledger.put_balance",
+                "ledger.view",
+                "ledger.position",
+            )
+            parts = wired(plain, Inside(steps, work_on))
+            for _ in range(40):
+                assert audit_books(parts, DEFAULT).drift == 0
+        else:
+            calls = ("network.post", "network.extend", "ledger.hold", "ledger.confirm", "ledger.settle")
+            world.parts = wired(plain, Inside(calls, lambda: audit_books(plain, DEFAULT)))
+            world.run()
+            world.parts = plain
+        quiet(world)
+    assert [line for line in logs if line["event"].startswith("ledger_drift")] == []
+    audit(world)
+
+
+@pytest.mark.parametrize(
+    ("step", "lives"),
+    [("network.balance", False), ("ledger.put_balance", False), ("ledger.put_balance", True)],
+    ids=["posted before the answer", "posted after it", "posted and over after it"],
+)
+def test_one_job_alone_within_an_audit_is_no_drift(step: str, lives: bool) -> None:
+    world = World()
+    look(world)
+    job_id = world.enqueue(definition(runs_for="55m"), timeout="1h")
+    plain, done = world.parts, list[str]()
+
+    def meanwhile() -> None:
+        if not done:
+            done.append(step)
+            advance(plain, job_id)
+            if lives:
+                world.run()
+
+    assert audit_books(wired(plain, Inside((step,), meanwhile)), DEFAULT).drift == 0
+    assert world.job(job_id).posts == 1
+    quiet(world)
+    assert look(world)[0].drift == 0
+
+
 def test_of_two_audits_at_once_one_is_kept_and_told() -> None:
     world = World()
     look(world)
     spend(world, 500)
     plain, inside = world.parts, list[Books]()
-    parts = replace(
-        plain, providers=Stalls(plain, "balance", lambda: inside.append(audit_books(plain, DEFAULT)))
-    )
+
+    def other() -> None:
+        world.clock.move(0.5)
+        inside.append(audit_books(plain, DEFAULT))
+
+    between = Inside(("ledger.jobs_with_holds",), other)
     with capture_logs() as logs:
-        audit_books(parts, DEFAULT)
+        audit_books(wired(plain, between), DEFAULT)
 
     assert [line["event"] for line in logs] == ["ledger_drift"]
     assert inside[0].drift == Decimal("0.5")
