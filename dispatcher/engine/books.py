@@ -137,7 +137,7 @@ def _explained(
         f"the network shows ${format_usd(balance.reserved)} reserved and ${format_usd(balance.settled)} settled",
         f"known here: ${format_usd(position.settled)} settled, ${format_usd(position.shown)} reserved, and "
         f"${format_usd(position.open + position.unshown)} that may be",
-        f"taken as others': {_range(known)}; now {_range(bounds)}",
+        f"beside that {_range(known)} when it was first compared, {_range(bounds)} now",
         since,
     ]
     if jobs:

@@ -135,7 +135,7 @@ class SideBySide:
         ids = [job_id(number) for number in range(3)]
         self.alike(lambda store: [(store.events(each), store.result(each)) for each in ids])
         self.alike(lambda store: [store.find(request) for request in ("r0", "r1", "r2")])
-        self.alike(lambda store: (store.counts(), store.waiting_accounts()))
+        self.alike(lambda store: (store.counts(), store.waiting_lines()))
         for states in ([], [State.ENQUEUED], [State.REJECTED, State.RUNNING]):
             for limit, offset in itertools.product(range(3), range(3)):
                 self.alike(partial(_listed, states=states, limit=limit, offset=offset))
