@@ -8,10 +8,15 @@ from dispatcher.engine.parts import Parts
 from dispatcher.ops import logs
 
 
-def parts() -> Parts:
-    """Raises `SettingsError`."""
+def runtime() -> bootstrap.Runtime:
+    """Everything that this process works with. Raises `SettingsError`."""
     from dispatcher.celery import app  # noqa: PLC0415 - reads the settings: at the first call, not at import
 
-    runtime = bootstrap.runtime(app)
-    logs.configure_library(secrets=runtime.settings.secrets())
-    return runtime.parts
+    built = bootstrap.runtime(app)
+    logs.configure_library(secrets=built.settings.secrets())
+    return built
+
+
+def parts() -> Parts:
+    """What the engine works with. Raises `SettingsError`."""
+    return runtime().parts

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     VANISHED = "vanished"
     STOPPED_ELSEWHERE = "stopped_elsewhere"
+    DROPPED = "dropped"
 
 
 MONEY_WAITS: Final[Mapping[Reason, Reason]] = {
@@ -146,6 +147,8 @@ class Remote(Record):
     unchanged_looks: int = 0
     error: str | None = None
     """What the last look brought instead of the record."""
+    held_until: float | None = None
+    """The next look was held back until then."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 
@@ -184,6 +187,10 @@ class Call(Record):
     """How often it was sent without a usable answer, in this epoch."""
     retry_at: float | None = None
     error: str | None = None
+    held: str | None = None
+    """What holds it back, if its last try was not sent."""
+    unsent_until: float | None = None
+    """It surely was not sent before then: it was held back from its first try on."""
 
 
 class Quote(Record):
@@ -236,6 +243,8 @@ class Wait(Record):
     """The amount that the balance did not pay for, or a budget not allow."""
     scope: str | None = None
     """Whose budget it is that is awaited: `label:team-a`."""
+    retry_at: float | None = None
+    """Before when it is not worth a try."""
 
 
 class Ending(Record):

@@ -5,11 +5,12 @@ Those that waited for their account to be thawed stand in the same order with th
 
 from collections.abc import Sequence
 
-from dispatcher.domain.errors import ProviderError, SettingsError
+from dispatcher.domain.errors import NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.waiting import credit_line, frozen_line, served
 from dispatcher.engine.money import LINE_AT_MOST, refresh_balance
 from dispatcher.engine.parts import Parts
+from dispatcher.ports.ledger import LedgerView
 from dispatcher.ports.store import Command, Waiter
 
 
@@ -22,19 +23,35 @@ def watch_credit(parts: Parts) -> list[JobId]:
     woken: list[JobId] = []
     for account in parts.store.waiting_accounts():
         period = parts.pace(parts.timing.credit_watch)
-        if parts.store.take_turn(f"credit:{account}", now=parts.clock.now(), period=period):
-            woken.extend(wake_for_credit(parts, account))
+        if not parts.store.take_turn(f"credit:{account}", now=parts.clock.now(), period=period):
+            continue
+        try:
+            woken.extend(_look(parts, account))
+        except NotSent as e:
+            _give_back(parts, account, period, e.retry_after or 0)
     return woken
 
 
-def wake_for_credit(parts: Parts, account: AccountName) -> list[JobId]:
-    """Wake those who wait for the account, as far as its balance reaches."""
+def _give_back(parts: Parts, account: AccountName, period: float, after: float) -> None:
+    """Nobody looked: the next look is due when what held it back is over, not a whole period later."""
+    if after < period:
+        parts.store.take_turn(f"credit:{account}", now=parts.clock.now() - period + after, period=0)
+
+
+def _look(parts: Parts, account: AccountName) -> list[JobId]:
     if parts.ledger.view(account).frozen is not None:
         return []
     try:
         view = refresh_balance(parts, account)
+    except NotSent:
+        raise
     except (ProviderError, SettingsError):
         return []
+    return wake_for_credit(parts, account, view)
+
+
+def wake_for_credit(parts: Parts, account: AccountName, view: LedgerView) -> list[JobId]:
+    """Wake those who wait for the account, as far as its balance reaches."""
     if view.available is None or view.frozen is not None:
         return []
     waiting = [

@@ -36,5 +36,6 @@ def thaw(parts: Parts, account: AccountName) -> LedgerView:
             "Ask the network why credit was taken back, add credit until it is not below zero, and thaw again"
         )
     parts.ledger.thaw(account)
-    wake_for_credit(parts, account)
-    return parts.ledger.view(account)
+    view = parts.ledger.view(account)
+    wake_for_credit(parts, account, view)
+    return view

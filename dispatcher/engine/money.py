@@ -5,7 +5,7 @@ from typing import Final
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.budget import OWN, refusal, scopes_of
-from dispatcher.domain.errors import ProviderError, SettingsError
+from dispatcher.domain.errors import NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.domain.job import Job, Reason
 from dispatcher.domain.money import MICRO, THOUSANDTH, format_usd
@@ -34,11 +34,20 @@ def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
 
 
 def hold(
-    parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, in_line: bool = False
+    parts: Parts,
+    job: Job,
+    hold_id: HoldId,
+    amount: Decimal,
+    *,
+    in_line: bool = False,
+    even_if_old: bool = False,
 ) -> Held | Short | Over | Frozen:
     """Set `amount` aside for `job`. A shortage is only believed of a fresh balance.
 
     `in_line`: those who stand before the job in its account's line, and whom the balance pays for, go first.
+    `even_if_old`: if the question for the balance is held back, cover that the last known one shows will do. The
+    network itself refuses what the credits do not pay for; an extension that comes too late loses the job.
+
     Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
     account = job.spec.account
@@ -51,7 +60,15 @@ def hold(
         held = _hold(parts, job, hold_id, amount, in_line=in_line)
         if not isinstance(held, Short):
             return held
-    refresh_balance(parts, account)
+    try:
+        refresh_balance(parts, account)
+    except NotSent:
+        if not even_if_old or view.balance is None:
+            raise
+        from_old = _hold(parts, job, hold_id, amount, in_line=in_line)
+        if isinstance(from_old, Short):
+            raise
+        return from_old
     return _hold(parts, job, hold_id, amount, in_line=in_line)
 
 

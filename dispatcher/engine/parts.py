@@ -30,6 +30,10 @@ class Timing:
     """How often the balance is looked at while jobs wait for credit."""
     retention: float = 7 * 86400.0
     """How long a job that ended is kept."""
+    crashes_at_most: int = 5
+    """So many turns of a job in a row that raise make it a dead letter. Waiting is no failure."""
+    lapses_at_most: int = 20
+    """So many leases in a row that lapsed without progress (a release, an event that was saved) do the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    scrub: Callable[[str], str] = str
+    """Takes secrets out of what is kept of an error."""
 
     def pace(self, seconds: float) -> float:
         """Seconds of the wall's time in seconds of the clock's, which may run faster."""

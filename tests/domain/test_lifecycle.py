@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.dropping import dropped
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply, create, replay
@@ -97,6 +98,7 @@ allowed(S.ENQUEUED, "credit_held", new_job, held)
 allowed(S.ENQUEUED, "pinned", held_job, lambda job: ev.Pinned(at=T0, known=True))
 allowed(S.PINNED, "call_intended", pinned_job, lambda job: intended(job, Operation.POST))
 allowed(S.POSTING, "posted", posting_job, posted)
+allowed(S.POSTING, "ended", posting_job, lambda job: dropped(job, T0, by="tester", reason="a bug"))
 allowed(S.STOPPING, "call_intended", stopping_job, lambda job: intended(job, Operation.STOP))
 allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
 
@@ -173,6 +175,8 @@ def test_what_is_not_allowed_is_a_bug(state: State, kind: str) -> None:
     [
         (new_job(), ended(S.COMPLETED), "ended cannot lead from enqueued to completed"),
         (pinned_job(), ended(S.FAILED), "ended cannot lead from pinned to failed"),
+        (posting_job(), ended(S.FAILED), "ended cannot lead from posting to failed"),
+        (posting_job(), ended(S.STOPPED), "ended cannot lead from posting to stopped"),
         (running_job(), ended(S.RUNNING), "ended cannot lead from running to running"),
         (pinned_job(), intended(running_job(), Operation.EXTEND, 60), "cannot lead from pinned to pinned"),
         (running_job(), intended(pinned_job(), Operation.POST), "cannot lead from running to posting"),
@@ -268,7 +272,7 @@ def test_a_log_leads_to_the_record_again() -> None:
     logged = replay([ev.EVENTS.validate_json(ev.EVENTS.dump_json(event)) for event in whole if event.logged])
     assert job.remote is not None
     assert logged.remote is not None
-    looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error"}
+    looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
     assert logged.remote.model_dump(exclude=looks) == job.remote.model_dump(exclude=looks)
     assert logged.model_dump(exclude={"remote", "version"}) == job.model_dump(exclude={"remote", "version"})
     assert job.version - logged.version == sum(not event.logged for event in whole)

@@ -8,7 +8,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from dispatcher.domain.errors import NotPossible, RequestConflict, UnknownJob
+from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Reason
 from dispatcher.domain.request import JobRequest
@@ -55,6 +55,8 @@ class Simulation:
         self.crossing.pauses, self.crossing.stalls = self.dangers.pauses, self.dangers.stalls
         self.crossing.dies = self.dangers.dies
         self.world.transport = SimulatedTransport(self.world.network, waited=self._waits)
+        self.world.traffic = Port(self.world.traffic, self.crossing, "traffic")
+        self.world.requests_per_second = self.dangers.requests_per_second
         self.names = list(self.dangers.accounts)
         providers = Accounts({AccountName(name): self.world.provider(name) for name in self.names})
         networks = Networks(providers, self.crossing, self.books)
@@ -273,7 +275,7 @@ class Simulation:
             # A person puts back what was clawed back, and lets the account spend again.
             if (lacking := -self.available(name)) > 0:
                 self.world.credit(name, str(lacking))
-            thaw(self.world.parts, AccountName(name))
+            self._thaw(AccountName(name))
         self.asked += self.unasked
         for request in self.asked:
             if request.request_id is not None and not self._failed:
@@ -299,6 +301,16 @@ class Simulation:
         if not self._failed:
             live = [f"{job.id} {job.state} {job.reason}" for job in self.world.live()]
             self.story.wrong.append(f"a day later not all is over: {live}")
+
+    def _thaw(self, name: AccountName) -> None:
+        """As a person does: again, while the balance cannot be had."""
+        for _ in range(200):
+            try:
+                thaw(self.world.parts, name)
+                return
+            except NotSent:
+                self.clock.move(1)
+        self.story.wrong.append(f"{name} cannot be thawed")
 
     def _only_waits_for_credit(self) -> bool:
         """Whether every job that is not over has tried in vain for credit since long after peace came."""
