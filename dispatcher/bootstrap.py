@@ -47,6 +47,7 @@ def build(settings: Settings, app: Any) -> Runtime:
             lease=settings.lease.total_seconds(),
             retention=settings.retention.total_seconds(),
         ),
+        stamps=lambda account: not settings.has_idempotency_keys(account),
     )
     return Runtime(settings, parts, accounts)
 
@@ -59,6 +60,8 @@ def _provider(account: Account) -> NosanaProvider:
         ipfs_api_url=account.ipfs_api_url,
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
+        idempotency_keys=account.idempotency_keys,
+        project=account.project,
     )
 
 

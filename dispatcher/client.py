@@ -13,7 +13,7 @@ from dispatcher import bootstrap
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import UnknownJob
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Job, Reason, State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobRequest, parse_many
@@ -21,6 +21,7 @@ from dispatcher.domain.view import view
 from dispatcher.engine import intake, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.resolve import resolve
 from dispatcher.ops import logs
 from dispatcher.ops.clock import poll
 
@@ -161,6 +162,18 @@ class JobHandle:
         """Ask for `by` more run time (`30m`). Raises `NotPossible` with the reason."""
         seconds = int(parse_duration(by).total_seconds())
         operate.extend(self._parts, self._id, seconds, by=who or _user())
+        return self
+
+    def resolve(
+        self, *, posted: str | None = None, not_posted: bool = False, by: str | None = None
+    ) -> "JobHandle":
+        """Say what became of a post that cannot be found out about: it is at the address `posted`, or nowhere.
+
+        Raises `NotPossible` with the reason, above all if the job at `posted` is another one; `ProviderError` if the
+        network does not show that now.
+        """
+        address = None if posted is None else RemoteAddress(posted)
+        resolve(self._parts, self._id, posted=address, not_posted=not_posted, by=by or _user())
         return self
 
     def events(self) -> list[Event]:

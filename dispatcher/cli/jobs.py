@@ -119,6 +119,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             ("market", seen["market"]),
+            ("cid", seen["cid"]),
             ("address", seen["address"]),
             ("host", seen["node"]),
             ("created", seen["created_at"]),

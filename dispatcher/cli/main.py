@@ -14,6 +14,7 @@ from dispatcher.cli.jobs import (
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
 from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -46,6 +47,7 @@ for _command in (
     jobs_command,
     stop_command,
     extend_command,
+    resolve_command,
     events_command,
     balance_command,
     markets_command,

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     RUNNING = "running"
     EXTENDING = "extending"
     STOP_REQUESTED = "stop_requested"
+    UNRESOLVED = "unresolved"  # whether the post landed cannot be found out here: a person has to say
     # ends, and why a stop is asked for
     FINISHED = "finished"
     OPERATOR = "operator"
@@ -146,6 +147,29 @@ class Remote(Record):
         return None if self.started_at is None else self.started_at + self.timeout
 
 
+class Search(Record):
+    """How far it is found out whether a call landed, on an account without idempotency keys."""
+
+    since: float
+    """The last moment at which the call may have been sent, as far as is known."""
+    looks: int = 0
+    """Looks since then that would show it, if it had landed and the index were up to date."""
+    clear_at: float | None = None
+    """When the last of these was."""
+    failed: int = 0
+    """Looks in a row that told nothing."""
+    looked_at: float | None = None
+    error: str | None = None
+    """Why the last look told nothing."""
+    hopeless: bool = False
+    """Looks cannot tell anything, as things are."""
+    parked_at: float | None = None
+    """Since when a person is asked to say what became of the call."""
+    adopt: RemoteAddress | None = None
+    """The address that a person named as what became of the post."""
+    adopt_by: str = ""
+
+
 class Call(Record):
     """A call that was written down and is not yet settled: sent or not, answered or not."""
 
@@ -169,6 +193,8 @@ class Call(Record):
     """How often it was sent without a usable answer, in this epoch."""
     retry_at: float | None = None
     error: str | None = None
+    search: Search | None = None
+    """On an account without idempotency keys: it may have landed, and is looked for instead of being sent again."""
 
 
 class Quote(Record):
@@ -219,6 +245,8 @@ class Wait(Record):
     detail: str = ""
     short_usd: Usd | None = None
     """The amount that the balance did not pay for."""
+    not_before: float = 0
+    """The network does not want to be asked earlier."""
 
 
 class Ending(Record):
@@ -238,6 +266,8 @@ class Job(Record):
     fingerprint: str
     cid: Cid
     """CID of the definition, computed here; pinning must return the same."""
+    stamped: bool = False
+    """The definition bears the job's id: no other job has its CID, and the job can be found by it."""
     state: State = State.ENQUEUED
     reason: Reason = Reason.NEW
     created_at: float
@@ -253,6 +283,8 @@ class Job(Record):
     """Posts that were written down so far; the next one's ordinal is one more. Likewise for the other two."""
     extend_calls: int = 0
     stops: int = 0
+    lost_posts: int = 0
+    """Posts that were looked for, for long, and are not on the network."""
     extends: int = 0
     """Extensions that landed."""
     post_refused: str | None = None

@@ -28,6 +28,7 @@ from dispatcher.domain.actions import (
 from dispatcher.domain.costs import extension_refusal, highest_rate, next_extension
 from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, Remote, State
 from dispatcher.domain.money import affordable_seconds
+from dispatcher.domain.rules_unkeyed import find_extension, find_post
 
 RESULT_GRACE = 60.0
 """Seconds after the end in which a result may still appear (an owner's stop: the host adds it later)."""
@@ -111,7 +112,7 @@ def stop_before_posting(job: Job) -> Due | None:
 
 def settle_post(job: Job) -> Due | None:
     """A post is written down: it is sent until the network says what became of it."""
-    if job.call is None or job.call.operation is not Operation.POST:
+    if job.call is None or job.call.operation is not Operation.POST or job.call.search is not None:
         return None
     reason = Reason.AWAITING_NETWORK if job.call.tries else None
     return Due("settle_post", job.call.retry_at or 0, Send(job.call.key), FollowUp.DISPATCH, reason)
@@ -172,6 +173,8 @@ def stop(job: Job) -> Due | None:
 def settle_extend(job: Job) -> Due | None:
     """An extension is written down: it is sent until the network says what became of it."""
     if job.call is None or job.call.operation is not Operation.EXTEND or not _may_extend(job):
+        return None
+    if job.call.search is not None:
         return None
     return Due("settle_extend", job.call.retry_at or 0, Send(job.call.key), FollowUp.EXTEND, Reason.EXTENDING)
 
@@ -267,11 +270,13 @@ RULES: Final[tuple[Rule, ...]] = (
     policy_stop,
     stop_before_posting,
     settle_post,
+    find_post,
     refused_post,
     vanished,
     over,
     stop,
     settle_extend,
+    find_extension,
     ordered_extend,
     policy_extend,
     poll,
@@ -314,7 +319,7 @@ def _after_short(job: Job) -> float:
     if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK):
         return 0
     margin = job.spec.policies.margin_seconds() or 60.0
-    return job.wait.last + max(min(margin / 8, 30.0), 1.0)
+    return max(job.wait.last + max(min(margin / 8, 30.0), 1.0), job.wait.not_before)
 
 
 def _next_try(job: Job) -> float:
@@ -323,4 +328,4 @@ def _next_try(job: Job) -> float:
         return 0
     if job.wait.reason is Reason.AWAITING_CREDIT:
         return job.wait.last + ladder(job, job.wait.tries, 30.0, 600.0)
-    return job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0)
+    return max(job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0), job.wait.not_before)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dispatcher.domain.ids import JobId
+from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.engine.markets import Markets
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
@@ -32,6 +32,10 @@ class Timing:
     """How long a job that ended is kept."""
 
 
+def _no_stamp(_: AccountName) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the engine touches."""
@@ -45,6 +49,8 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    stamps: Callable[[AccountName], bool] = _no_stamp
+    """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
 
     def pace(self, seconds: float) -> float:
         """Seconds of the wall's time in seconds of the clock's, which may run faster."""

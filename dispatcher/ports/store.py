@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
 
 
@@ -38,13 +38,15 @@ class Added:
 class Command:
     """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
 
-    It is kept until a worker has taken it into the record.
+    It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
+    without one, it did not land.
     """
 
-    kind: Literal["stop", "extend", "retry"]
+    kind: Literal["stop", "extend", "retry", "resolve"]
     by: str
     at: float
     seconds: int = 0
+    address: RemoteAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,14 @@ class JobStore(Protocol):
     def is_pinned(self, cid: Cid) -> bool: ...
 
     def mark_pinned(self, cid: Cid) -> None: ...
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        """Whose jobs the account's are on the network, as last noted."""
+        ...
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        """Keep whose jobs the account's are; it takes the place of what was noted before."""
+        ...
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         """True for one caller in each `period` seconds: for work that one of many workers should do."""

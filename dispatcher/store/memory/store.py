@@ -10,7 +10,7 @@ from typing import Any
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
@@ -51,6 +51,7 @@ class MemoryStore:
         self._agenda = Times()
         self._ended = Times()
         self._pinned: set[Cid] = set()
+        self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
@@ -224,6 +225,14 @@ class MemoryStore:
     def mark_pinned(self, cid: Cid) -> None:
         with self._lock:
             self._pinned.add(cid)
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        with self._lock:
+            return self._projects.get(account)
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        with self._lock:
+            self._projects[account] = project
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         with self._lock:

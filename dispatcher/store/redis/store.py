@@ -11,7 +11,7 @@ import redis
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import EVENTS, Event
-from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.micros import usd
@@ -183,6 +183,13 @@ class RedisStore:
 
     def mark_pinned(self, cid: Cid) -> None:
         self._db.ask("SADD", self._db.key("pinned"), cid)
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        found = self._db.ask("HGET", self._db.key("projects"), account)
+        return None if found is None else ProjectAddress(text(found))
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        self._db.ask("HSET", self._db.key("projects"), account, project)
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         return bool(self._db.run("take_turn", name, repr(now), repr(period)))

@@ -127,7 +127,7 @@ local function wanted(id)
   local kinds = kinds_waiting(id)
   if kinds['stop'] then return 'stop' end
   if kinds['extend'] then return 'extend' end
-  if kinds['retry'] then return 'dispatch' end
+  if kinds['retry'] or kinds['resolve'] then return 'dispatch' end
   return nil
 end
 
