@@ -7,6 +7,8 @@ from dispatcher.domain.job import Operation
 from dispatcher.simulator.jobs import Job as Remote
 from tests.world import World
 
+_CLOSED = {"call_refused", "call_short", "call_undone", "call_not_found"}
+
 
 def usd(thousandths: int | None) -> Decimal:
     """The network counts thousandths of a dollar."""
@@ -82,9 +84,6 @@ def last_call(world: World, job_id: JobId, operation: Operation) -> str:
         elif event.kind in {"posted", "extended", "stop_confirmed"}:
             if event.key.split(":")[1] == operation:
                 became = event.kind
-        elif (
-            event.kind in {"call_refused", "call_short", "call_undone", "call_not_found"}
-            and event.operation is operation
-        ):
+        elif event.kind in _CLOSED and event.operation is operation:
             became = event.kind
     return became
