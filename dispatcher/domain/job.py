@@ -179,6 +179,8 @@ class Call(Record):
     epoch: int = 1
     """Grows only when the network says that the call surely did not happen and the key is dead."""
     key: IdempotencyKey
+    payload: str = ""
+    """SHA-256 (hex) of what is sent with the key."""
     seconds: int = 0
     """Run time that is asked for: total on a post, added on an extension."""
     hold: HoldId | None = None

@@ -116,8 +116,11 @@ class JobStore(Protocol):
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,
     ) -> Claim:
         """Replace the record and append to the log, if the lease still holds; renew it for `lease` seconds.
+
+        `durable`: come back only when it would outlive a loss of power, where the store can say so.
 
         `taken`: how many of the claim's commands the record now contains; they are forgotten. The answer holds
         those that are there now. `result`: the host's result document, kept beside the job.

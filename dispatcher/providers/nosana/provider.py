@@ -52,7 +52,8 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
-    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests.
+    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests;
+    `monotonic` (real seconds) bounds the time that a whole answer may take.
 
     `idempotency_keys` False: this API is older than keys and ignores them; they are sent all the same. `project` is
     the account's own address on the network, without which its jobs cannot be listed; it may be learnt later.
@@ -75,6 +76,7 @@ class NosanaProvider:
         result_at_most: int = ANSWER_AT_MOST,
         idempotency_keys: bool = True,
         project: ProjectAddress | None = None,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
         key = usable(api_key, f"the API key of account {name!r}")
@@ -89,7 +91,7 @@ class NosanaProvider:
         self._idempotency_keys = idempotency_keys
         self._project = project
         self._scrub = Scrubber(key, *([jwt] if jwt else []))
-        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub)
+        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
     def __repr__(self) -> str:
         return f"NosanaProvider(name={self._name!r}, api_url={self._api_url!r})"

@@ -78,6 +78,7 @@ class MemoryStore:
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,  # noqa: ARG002 - nothing here outlives the process
     ) -> Claim:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)

@@ -40,8 +40,10 @@ class RedisStore:
     lost: the script knows the mark and answers as before.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str = "dispatcher") -> None:
-        self._db = Database(client, "jobs", prefix)
+    def __init__(
+        self, client: redis.Redis, prefix: str = "dispatcher", *, confirm_writes: bool = True
+    ) -> None:
+        self._db = Database(client, "jobs", prefix, confirm_writes=confirm_writes)
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         answers: list[Any] = []
@@ -66,9 +68,11 @@ class RedisStore:
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,
     ) -> Claim:
         times = (repr(now), repr(now + lease))
-        commands = self._db.run(
+        run = self._db.run_durably if durable else self._db.run
+        commands = run(
             "save", *record(job), claim.token, _mark(), *times, taken, result_text(result), *logged(log)
         )
         if commands is None:
