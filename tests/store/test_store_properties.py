@@ -29,7 +29,7 @@ STEPS = st.one_of(
     st.tuples(st.just("save"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2)),
     st.tuples(st.just("turn"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
     st.tuples(st.just("release"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
-    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry"])),
+    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry", "resolve"])),
     st.tuples(st.just("take_due"), st.integers(0, 3), SECONDS.filter(bool)),
     st.tuples(st.just("wake"), st.lists(NUMBERS, max_size=2)),
     st.tuples(st.just("take_turn"), st.sampled_from("xy"), SECONDS, st.sampled_from([0.0, -0.1, 500.0])),
