@@ -81,7 +81,7 @@ def park(parts: Parts, job: Job) -> ev.Event:
     call = _call(job)
     why = call.search.error if call.search is not None else None
     detail = (
-        f"whether its post landed cannot be found out here ({why or 'no look told anything'}; the post: {call.error}): "
+        f"whether its post landed cannot be found out here ({why or 'no look told anything'}; {call.error}): "
         f"look for a job with the CID {job.cid} among the account's jobs on the network, then "
         f"`dispatcher resolve {job.id} --posted ADDRESS`, or `--not-posted` if it is not there"
     )

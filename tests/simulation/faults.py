@@ -5,8 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 _WRITES = ["jobs.list", "jobs.extend", "jobs.stop"]
-_ROUTES = [*_WRITES, "jobs.get", "credits.balance", "ipfs.pin", "ipfs.get", "markets.get", "jobs.*", "*"]
+_ROUTES = [
+    *_WRITES,
+    "jobs.get",
+    "jobs.query",
+    "credits.balance",
+    "ipfs.pin",
+    "ipfs.get",
+    "markets.get",
+    "jobs.*",
+    "*",
+]
 _ROUTINE = ["lose_answer", "status", "in_progress"]
+_OF_KEYS = {"in_progress", "expire_key"}
 _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list_late"]
 
 
@@ -30,13 +41,15 @@ class Dangers:
     credit: list[str]
     rich_at_last: bool
     claws_back: bool
+    keyed: bool
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
     """Some seeds are calm but poor, some are rich but stormy, most are in between."""
+    keyed = rng.random() < 0.6
     scarce = rng.random() < 0.5
     claws_back = rng.random() < 0.3
-    faults = [_fault(rng) for _ in range(rng.choice([0, 1, 3, 6]))]
+    faults = [_fault(rng, keyed=keyed) for _ in range(rng.choice([0, 1, 3, 6]))]
     if claws_back:
         faults.append({"route": "*", "kind": "drop_credit", "amount": "0.1", "probability": 0.003})
     purse = str(round(jobs * rng.choice([0.004, 0.01, 0.02]), 3)) if scarce else "1000"
@@ -57,11 +70,12 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         credit=[*arrivals, *(["-0.02", "-0.3"] if claws_back else [])],
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
+        keyed=keyed,
     )
 
 
-def _fault(rng: random.Random) -> dict[str, Any]:
-    kind = rng.choice(_KINDS)
+def _fault(rng: random.Random, *, keyed: bool) -> dict[str, Any]:
+    kind = rng.choice([kind for kind in _KINDS if keyed or kind not in _OF_KEYS])
     fault: dict[str, Any] = {"kind": kind, "route": rng.choice(_ROUTES)}
     fault["probability"] = rng.choice([0.02, 0.1, 0.3])
     match kind:
@@ -84,7 +98,8 @@ def _fault(rng: random.Random) -> dict[str, Any]:
         case "expire_key":
             fault["route"] = rng.choice([*_WRITES, "jobs.*"])
         case "list_late":
-            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300])}
+            # Without keys a post is looked for, and five minutes are all that an index may lag then.
+            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300 if keyed else 60])}
         case _:
             pass
     return fault

@@ -9,7 +9,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NotPossible, RequestConflict, UnknownJob
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.job import Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
@@ -19,6 +19,7 @@ from dispatcher.engine.parts import Parts, Timing
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
+from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
 from tests.simulation.faults import Dangers, draw_dangers
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
@@ -46,6 +47,7 @@ class Simulation:
             accounts=self.dangers.accounts,
             faults=self.dangers.faults,
             timing=Timing(retention=FOREVER),
+            options=Options(generation=3 if self.dangers.keyed else 2),
         )
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
@@ -55,6 +57,10 @@ class Simulation:
         self.crossing.dies = self.dangers.dies
         self.world.transport = SimulatedTransport(self.world.network, waited=self._waits)
         self.names = list(self.dangers.accounts)
+        for name in self.names:
+            account = self.world.network.accounts.of_key(f"nos_{name}")
+            assert account is not None
+            self.world.parts.store.note_project(AccountName(name), ProjectAddress(account.project))
         providers = Accounts({AccountName(name): self.world.provider(name) for name in self.names})
         networks = Networks(providers, self.crossing, self.books)
         self.shared = replace(
