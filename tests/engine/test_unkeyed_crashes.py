@@ -24,7 +24,6 @@ _HITS: dict[str, dict[str, Any]] = {
     "lost answer": {"kind": "lose_answer"},
     "cut": {"kind": "cut"},
     "502 done": {"kind": "status", "status": 502, "done": True},
-    "503 not done": {"kind": "status", "status": 503},
 }
 FAULTS: dict[str, list[dict[str, Any]]] = {
     "none": [],
@@ -32,6 +31,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
         name: [{"route": route, "nth": [1], **hit} for route in ("jobs.list", "jobs.extend")]
         for name, hit in _HITS.items()
     },
+    "503 not done": [{"route": "jobs.extend", "nth": [1], "kind": "status", "status": 503}],
     "lost answer, late in the index": [
         {"route": "jobs.list", "nth": [1], "kind": "lose_answer"},
         {"route": "jobs.extend", "nth": [1], "kind": "lose_answer"},
