@@ -17,7 +17,7 @@ from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Job, Reason, State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobRequest, parse_many
-from dispatcher.domain.view import view
+from dispatcher.domain.view import timestamp, view
 from dispatcher.engine import intake, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
@@ -26,12 +26,16 @@ from dispatcher.ops import logs
 from dispatcher.ops.clock import poll
 
 
-def _parts() -> Parts:
+def _runtime() -> bootstrap.Runtime:
     from dispatcher.celery import app  # noqa: PLC0415 - reads the settings: at the first call, not at import
 
     runtime = bootstrap.runtime(app)
     logs.configure_library(secrets=runtime.settings.secrets())
-    return runtime.parts
+    return runtime
+
+
+def _parts() -> Parts:
+    return _runtime().parts
 
 
 def enqueue(request: JobRequest | Mapping[str, Any]) -> "JobHandle":
@@ -87,6 +91,30 @@ def balance(account: str = "default") -> dict[str, Any]:
         "jobs_settled_usd": format_usd(seen.settled),
         "waiting_jobs": len(waiting),
     }
+
+
+def network() -> list[dict[str, Any]]:
+    """What holds calls back now, for every account and API: rate limit, pause, breaker. The network is not asked.
+
+    Times are ISO 8601 in UTC, None where there is nothing to tell; `breaker` is closed, open, or half-open.
+    """
+    parts = _parts()
+    now = parts.clock.now()
+    return [
+        {
+            "account": lane.account,
+            "api": lane.api,
+            "requests_per_second": each.requests_per_second,
+            "available_now": math.floor(seen.available),
+            "paused_until": timestamp(seen.paused_until),
+            "breaker": seen.breaker(now),
+            "breaker_since": timestamp(seen.open_since),
+            "next_trial_at": timestamp(seen.trial_at),
+            "failures_in_a_row": seen.failures,
+        }
+        for each in _runtime().accounts.disciplined()
+        for lane, seen in each.lanes()
+    ]
 
 
 def markets(account: str = "default") -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from dispatcher.cli.jobs import (
     stop_command,
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
-from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
@@ -51,6 +51,7 @@ for _command in (
     events_command,
     balance_command,
     markets_command,
+    network_command,
     validate_command,
     simulate_command,
     redis_command,

@@ -1,4 +1,6 @@
-"""Commands about the account and the network: balance, markets."""
+"""Commands about the account and the network: balance, markets, network."""
+
+from typing import Any
 
 import click
 
@@ -52,3 +54,31 @@ def markets_command(account: str, as_json: bool) -> None:
         for m in seen
     ]
     print_table(["market", "type", "$/hour", "VRAM", "GPUs", "address"], rows)
+
+
+@click.command("network")
+@json_option
+def network_command(as_json: bool) -> None:
+    """Show what holds calls to the network back: rate limits, pauses that it asked for, breakers."""
+    seen = client.network()
+    if as_json:
+        print_json(seen)
+        return
+    rows = [
+        (
+            lane["account"],
+            lane["api"],
+            f"{lane['requests_per_second']:g}/s, {lane['available_now']} now",
+            f"until {lane['paused_until']}" if lane["paused_until"] else "no",
+            _breaker(lane),
+        )
+        for lane in seen
+    ]
+    print_table(["account", "API", "rate limit", "paused", "breaker"], rows)
+
+
+def _breaker(lane: dict[str, Any]) -> str:
+    failures = f"{lane['failures_in_a_row']} failures in a row"
+    if lane["breaker"] == "closed":
+        return f"closed, {failures}" if lane["failures_in_a_row"] else "closed"
+    return f"{lane['breaker']} since {lane['breaker_since']}, {failures}, next try at {lane['next_trial_at']}"

@@ -20,6 +20,7 @@
         NotFound            404
         Refused             any other 4xx
         MalformedAnswer     2xx that cannot be understood: a write may have landed
+        NotSent             held back here: the network was not asked
       StoreError          the store
         StoreUnavailable    cannot be reached
         LeaseLost           somebody else has the job now; nothing was saved
@@ -186,6 +187,15 @@ class Refused(ProviderError):
 
 class MalformedAnswer(ProviderError):
     """A 2xx answer that cannot be understood. A write is undecided: it may have landed."""
+
+    verdict = Verdict.SAME_KEY
+
+
+class NotSent(ProviderError):
+    """Held back here by a rate limit, a pause or a breaker: nothing was sent, and nothing happened.
+
+    `retry_after`: seconds after which it is worth a try.
+    """
 
     verdict = Verdict.SAME_KEY
 

@@ -42,6 +42,10 @@ class Waited(EventBase):
     reason: Reason
     detail: str = ""
     short_usd: Usd | None = None
+    sent: bool = True
+    """False: the network was not asked, the call was held back here. That is not a try."""
+    retry_at: float | None = None
+    """Before when it is not worth a try, as the network says, or what holds it back."""
 
 
 class Woken(EventBase):
@@ -83,6 +87,10 @@ class CallUndecided(EventBase):
     key: IdempotencyKey
     error: str
     retry_at: float
+    sent: bool = True
+    """False: it was held back here. That is not a try."""
+    in_doubt: bool = True
+    """For a call that was held back: whether it may have been sent before."""
     doubtful: bool = False
 
 
@@ -105,6 +113,8 @@ class CallSought(EventBase):
     key: IdempotencyKey
     error: str | None = None
     hopeless: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
 
 
 class CallUnresolved(EventBase):
@@ -239,6 +249,8 @@ class Looked(EventBase):
     kind: Literal["looked"] = "looked"
     error: str | None = None
     missing: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
 
 
 class StopOrdered(EventBase):

@@ -134,6 +134,8 @@ class Remote(Record):
     unchanged_looks: int = 0
     error: str | None = None
     """What the last look brought instead of the record."""
+    held_until: float | None = None
+    """The next look was held back until then."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 
@@ -161,6 +163,8 @@ class Search(Record):
     looked_at: float | None = None
     error: str | None = None
     """Why the last look told nothing."""
+    held_until: float | None = None
+    """The next look was held back until then."""
     hopeless: bool = False
     """Looks cannot tell anything, as things are."""
     parked_at: float | None = None
@@ -197,6 +201,10 @@ class Call(Record):
     error: str | None = None
     search: Search | None = None
     """On an account without idempotency keys: it may have landed, and is looked for instead of being sent again."""
+    held: str | None = None
+    """What holds it back, if its last try was not sent."""
+    unsent_until: float | None = None
+    """It surely was not sent before then: it was held back from its first try on."""
 
 
 class Quote(Record):
@@ -247,8 +255,8 @@ class Wait(Record):
     detail: str = ""
     short_usd: Usd | None = None
     """The amount that the balance did not pay for."""
-    not_before: float = 0
-    """The network does not want to be asked earlier."""
+    retry_at: float | None = None
+    """Before when it is not worth a try."""
 
 
 class Ending(Record):

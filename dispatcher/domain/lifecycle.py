@@ -77,7 +77,8 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             waiting = {"wait": _waiting(job, event), "reason": event.reason}
             return waiting | (_short(job, event.at) if event.reason is Reason.AWAITING_CREDIT else {})
         case ev.Woken():
-            return {"wait": None if job.wait is None else job.wait.model_copy(update={"last": 0.0})}
+            afresh = {"last": 0.0, "retry_at": None}
+            return {"wait": None if job.wait is None else job.wait.model_copy(update=afresh)}
         case ev.CreditHeld():
             return {"quote": event.quote, "wait": None, "reason": Reason.NEW}
         case ev.Pinned():
@@ -141,13 +142,20 @@ def _waiting(job: Job, event: ev.Waited) -> Wait:
         return job.wait.model_copy(
             update={
                 "last": event.at,
-                "tries": job.wait.tries + 1,
+                "tries": job.wait.tries + int(event.sent),
                 "detail": event.detail,
                 "short_usd": event.short_usd,
+                "retry_at": event.retry_at,
             }
         )
     return Wait(
-        reason=event.reason, since=event.at, last=event.at, detail=event.detail, short_usd=event.short_usd
+        reason=event.reason,
+        since=event.at,
+        last=event.at,
+        tries=int(event.sent),
+        detail=event.detail,
+        short_usd=event.short_usd,
+        retry_at=event.retry_at,
     )
 
 
@@ -184,12 +192,16 @@ def _reserved(job: Job, amount: Decimal) -> Spend:
 
 def _again(job: Job, event: ev.CallUndecided | ev.CallExpired) -> dict[str, Any]:
     call = _open(job, event.key)
-    if isinstance(event, ev.CallUndecided):
-        update = {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+    update: dict[str, Any] = {"held": None, "unsent_until": None}
+    if isinstance(event, ev.CallUndecided) and event.sent:
+        update |= {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
         if event.doubtful:
             update["search"] = Search(since=event.at)
+    elif isinstance(event, ev.CallUndecided):
+        unsent_until = None if event.in_doubt else event.retry_at
+        update = {"retry_at": event.retry_at, "held": event.error, "unsent_until": unsent_until}
     else:
-        update = {
+        update |= {
             "epoch": call.epoch + 1,
             "key": event.next_key,
             "tries": 0,
@@ -276,11 +288,15 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
 
 def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     remote = _on_network(job)
+    if isinstance(event, ev.Looked) and event.held_until is not None:
+        held = {"error": event.error, "held_until": event.held_until}
+        return {"remote": remote.model_copy(update=held)}
     if isinstance(event, ev.Looked):
         update: dict[str, Any] = {
             "looked_at": event.at,
             "unchanged_looks": remote.unchanged_looks + 1,
             "error": event.error,
+            "held_until": None,
         }
         if event.missing:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
@@ -294,6 +310,7 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
         "changed_at": event.at,
         "unchanged_looks": 0,
         "error": None,
+        "held_until": None,
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}

@@ -40,7 +40,7 @@ def find_post(job: Job) -> Due | None:
     search = call.search
     if search.adopt is not None:
         again = 0.0 if search.looked_at is None else search.looked_at + _gap(search.failed)
-        return _post_due(search, again, Adopt(search.adopt))
+        return _post_due(search, max(again, search.held_until or 0.0), Adopt(search.adopt))
     patience = min(POST_PATIENCE * 2.0 ** min(job.lost_posts, 8), LONGEST_PATIENCE)
     if _is_clear(search, patience):
         return _post_due(search, 0, Disown())
@@ -60,7 +60,7 @@ def find_extension(job: Job) -> Due | None:
         return _extend_due(0, TakeExtended())
     if _is_clear(call.search, EXTEND_PATIENCE):
         return _extend_due(0, Disown())
-    return _extend_due(_next_look(call.search, EXTEND_PATIENCE), Look())
+    return _extend_due(max(_next_look(call.search, EXTEND_PATIENCE), remote.held_until or 0.0), Look())
 
 
 def is_shown(call: Call, timeout: int) -> bool:
@@ -85,11 +85,15 @@ def _is_clear(search: Search, patience: float) -> bool:
 
 def _is_failing(search: Search) -> bool:
     told = search.clear_at if search.clear_at is not None else search.since
-    return search.failed > 0 and search.looked_at is not None and search.looked_at - told >= FAILING
+    in_vain = [search.looked_at or 0.0] if search.failed else []
+    in_vain += [search.held_until] if search.held_until is not None else []
+    return max(in_vain, default=told) - told >= FAILING
 
 
 def _next_look(search: Search, patience: float) -> float:
     """Often at first; the look that decides comes exactly when patience is over."""
+    if search.held_until is not None:
+        return search.held_until
     if search.parked_at is not None and search.failed and search.looked_at is not None:
         return search.looked_at + REMIND
     last = search.since if search.looked_at is None else search.looked_at

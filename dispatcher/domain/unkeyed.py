@@ -34,7 +34,7 @@ def gone(job: Job, call: Call, event: ev.CallUndone | ev.CallNotFound) -> dict[s
             last=event.at,
             tries=call.ordinal,
             detail=event.error,
-            not_before=event.retry_at,
+            retry_at=event.retry_at,
         )
     if call.operation is not Operation.POST:
         return changes | {"reason": _alive(job)}
@@ -59,6 +59,9 @@ def sought(call: Call, event: ev.CallSought | ev.CallUnresolved) -> dict[str, An
             "call": call.model_copy(update={"search": parked, "error": event.detail}),
             "reason": Reason.UNRESOLVED,
         }
+    if event.held_until is not None:
+        held = search.model_copy(update={"error": event.error, "held_until": event.held_until})
+        return {"call": call.model_copy(update={"search": held})}
     found = _after_look(search, event.at, event.error, hopeless=event.hopeless)
     return {"call": call.model_copy(update={"search": found})}
 
@@ -72,6 +75,7 @@ def resolving(job: Job, event: ev.ResolveOrdered | ev.ResolveDropped) -> dict[st
             "adopt": event.address,
             "adopt_by": event.by,
             "looked_at": None,
+            "held_until": None,
             "failed": 0,
         }
     else:
@@ -89,7 +93,7 @@ def looked(job: Job, at: float, error: str | None) -> dict[str, Any]:
 
 
 def _after_look(search: Search, at: float, error: str | None, *, hopeless: bool = False) -> Search:
-    update: dict[str, Any] = {"looked_at": at, "error": error, "hopeless": hopeless}
+    update: dict[str, Any] = {"looked_at": at, "error": error, "hopeless": hopeless, "held_until": None}
     if error is None:
         update |= {"looks": search.looks + 1, "clear_at": at, "failed": 0}
     else:

@@ -36,8 +36,8 @@ def why(job: Job) -> str:
     """One sentence of detail beside state and reason; empty where there is nothing to add."""
     if job.ending is not None:
         return job.ending.detail
-    if job.call is not None and job.call.error is not None:
-        return job.call.error
+    if job.call is not None and (said := job.call.held or job.call.error) is not None:
+        return said
     if job.wait is not None:
         return job.wait.detail
     if job.remote is not None and job.remote.error is not None:

@@ -21,6 +21,7 @@ from dispatcher.domain.errors import (
     Bug,
     InsufficientCredits,
     KeyMismatch,
+    NotSent,
     ProviderError,
     RateLimited,
     SettingsError,
@@ -35,6 +36,7 @@ from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
+from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.provider import Provider
 
@@ -74,9 +76,9 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
             amount = price_at_most(hourly, seconds)
             name = hold_name(job.id, operation, ordinal)
             try:
-                held = hold(parts, job, name, amount)
+                held = hold(parts, job, name, amount, even_if_old=True)
             except (ProviderError, SettingsError) as e:
-                return [ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_NETWORK, detail=str(e))]
+                return [waited(parts.clock.now(), Reason.AWAITING_NETWORK, e)]
             if isinstance(held, Short):
                 detail = f"an extension needs ${amount}, available ${held.available}"
                 return [
@@ -101,14 +103,25 @@ def send(parts: Parts, job: Job) -> list[ev.Event]:
     if call is None:
         raise Bug(f"{job.id} has no call to send")
     payload.check(job)
-    may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
+    since = call.unsent_until if call.unsent_until is not None else call.intended_at
+    may_have_landed = call.tries > 0 or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    if (
+        call.operation is Operation.POST
+        and job.stop is not None
+        and call.unsent_until
+        and not may_have_landed
+    ):
+        return _withdrawn(parts, job, call)
     repeatable = True
     try:
-        provider = parts.providers.account(job.spec.account)
+        before = None if job.remote is None else job.remote.deadline
+        provider = parts.providers.account(job.spec.account, before=before)
         repeatable = provider.capabilities.idempotency_keys or call.operation is Operation.STOP
         if not repeatable and may_have_landed:
             return [_undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
         return _ask(parts, provider, job, call)
+    except NotSent as e:
+        return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
         if not repeatable:
             return [_undone(parts, job, call, e, _ACCOUNT_RETRY)]
@@ -193,6 +206,27 @@ def _undone(parts: Parts, job: Job, call: Call, error: Exception, wait: float) -
 
 def _retry(parts: Parts, job: Job, call: Call, error: ProviderError) -> float:
     return call_retry(job, call.tries + 1, error.retry_after, _left(job, parts.clock.now()))
+
+
+def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:
+    now = parts.clock.now()
+    return ev.CallUndecided(
+        at=now,
+        operation=call.operation,
+        key=call.key,
+        error=str(held),
+        retry_at=now + call_retry(job, call.tries, held.retry_after, _left(job, now)),
+        sent=False,
+        in_doubt=in_doubt,
+    )
+
+
+def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
+    """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
+    if call.hold is not None:
+        parts.ledger.void(job.spec.account, call.hold)
+    text = "post: not sent, since the job is to be stopped"
+    return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
 
 
 def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:

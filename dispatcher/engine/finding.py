@@ -10,7 +10,7 @@ import structlog
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import rate
-from dispatcher.domain.errors import Bug, ProviderError, SettingsError
+from dispatcher.domain.errors import Bug, NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import RemoteAddress
 from dispatcher.domain.job import Call, Job, Operation, Phase
 from dispatcher.domain.money import price
@@ -42,9 +42,15 @@ def find(parts: Parts, job: Job) -> ev.Event:
     """One look for the job's post."""
     call = _call(job)
     event = _look(parts, job, call)
-    if isinstance(event, ev.CallSought) and event.error is not None and _is_parked(call):
-        _log.warning("job_unresolved", job=job.id, account=job.spec.account, cid=job.cid, detail=event.error)
+    if _is_parked(call) and isinstance(event, ev.CallSought) and event.error and event.held_until is None:
+        _remind(job, event.error)
     return event
+
+
+def held_back(parts: Parts, call: Call, held: NotSent) -> ev.CallSought:
+    """The network was not asked: that is no look."""
+    now = parts.clock.now()
+    return ev.CallSought(at=now, key=call.key, error=str(held), held_until=now + (held.retry_after or 0))
 
 
 def found(parts: Parts, job: Job, address: RemoteAddress, seconds: int, *, by: str) -> ev.Event:
@@ -85,7 +91,7 @@ def park(parts: Parts, job: Job) -> ev.Event:
         f"look for a job with the CID {job.cid} among the account's jobs on the network, then "
         f"`dispatcher resolve {job.id} --posted ADDRESS`, or `--not-posted` if it is not there"
     )
-    _log.warning("job_unresolved", job=job.id, account=job.spec.account, cid=job.cid, detail=detail)
+    _remind(job, detail)
     return ev.CallUnresolved(at=parts.clock.now(), key=call.key, detail=detail)
 
 
@@ -100,6 +106,8 @@ def _look(parts: Parts, job: Job, call: Call) -> ev.Event:
         if not provider.capabilities.finds:
             return told_nothing(_NO_PROJECT, hopeless=True)
         there = _search(provider, job, call)
+    except NotSent as e:
+        return held_back(parts, call, e)
     except (ProviderError, SettingsError, _Incomplete) as e:
         return told_nothing(str(e))
     if not there:
@@ -140,6 +148,10 @@ def _matching(provider: Provider, job: Job, phase: Phase | None, since: float | 
         if len(rows) < _PAGE or (since is not None and starts[-1] < since):
             return []
     raise _Incomplete(f"the account has more than {_PAGES * _PAGE} jobs to look through")
+
+
+def _remind(job: Job, detail: str) -> None:
+    _log.warning("job_unresolved", job=job.id, account=job.spec.account, cid=job.cid, detail=detail)
 
 
 def _is_parked(call: Call) -> bool:

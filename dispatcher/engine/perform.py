@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, first_seconds
-from dispatcher.domain.errors import Bug, NotFound, ProviderError, Refused, SettingsError
+from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
@@ -15,6 +15,7 @@ from dispatcher.engine import calls, finding, resolve
 from dispatcher.engine.money import hold
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
+from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
 
@@ -151,6 +152,9 @@ def _look(parts: Parts, job: Job) -> ev.Event:
         learn_project(parts, provider, job.spec.account, seen.project)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
+    except NotSent as e:
+        now = parts.clock.now()
+        return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0))
     except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
     now = parts.clock.now()
@@ -215,7 +219,7 @@ def _ended(parts: Parts, state: State, reason: Reason, detail: str) -> ev.Event:
 
 
 def _waited(parts: Parts, reason: Reason, why: Exception) -> ev.Event:
-    return ev.Waited(at=parts.clock.now(), reason=reason, detail=str(why))
+    return waited(parts.clock.now(), reason, why)
 
 
 def _usable(hourly: Decimal | None) -> Decimal | None:

@@ -1,11 +1,19 @@
 """A person says what became of a post that cannot be found out about here."""
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.errors import NotFound, NotPossible, ProviderError, SettingsError, UnknownJob
+from dispatcher.domain.errors import (
+    Bug,
+    NotFound,
+    NotPossible,
+    NotSent,
+    ProviderError,
+    SettingsError,
+    UnknownJob,
+)
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job
 from dispatcher.domain.unkeyed import resolution_refusal
-from dispatcher.engine.finding import found
+from dispatcher.engine.finding import found, held_back
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import knowing
 from dispatcher.ports.provider import RemoteJob
@@ -38,16 +46,18 @@ def resolve(
 
 def adopt(parts: Parts, job: Job, address: RemoteAddress) -> ev.Event:
     """Take the network's job at `address` for this one, if it is: as the worker that has the job sees it."""
-    search = job.call.search if job.call is not None else None
-    by = search.adopt_by if search is not None else ""
+    call = job.call
+    if call is None or call.search is None:
+        raise Bug(f"{job.id} has no post in doubt")
     try:
         seen = _record(parts, job, address)
     except NotPossible as e:
         return ev.ResolveDropped(at=parts.clock.now(), detail=str(e))
+    except NotSent as e:
+        return held_back(parts, call, e)
     except (ProviderError, SettingsError) as e:
-        key = job.call.key if job.call is not None else ""
-        return ev.CallSought(at=parts.clock.now(), key=key, error=str(e))
-    return found(parts, job, address, seen.timeout, by=by)
+        return ev.CallSought(at=parts.clock.now(), key=call.key, error=str(e))
+    return found(parts, job, address, seen.timeout, by=call.search.adopt_by)
 
 
 def _record(parts: Parts, job: Job, address: RemoteAddress) -> RemoteJob:

@@ -205,8 +205,10 @@ class Provider(Protocol):
 class Providers(Protocol):
     """Accounts by name."""
 
-    def account(self, name: AccountName) -> Provider:
-        """Raises `SettingsError` for an account that the settings do not know."""
+    def account(self, name: AccountName, *, before: float | None = None) -> Provider:
+        """`before`: for a stop or an extension that is worth nothing after that (unix seconds): what holds calls back
+        lets it go in time. Raises `SettingsError` for an account that the settings do not know.
+        """
         ...
 
     def names(self) -> tuple[AccountName, ...]: ...

@@ -101,8 +101,8 @@ def _default(name: str) -> str:
             return f"; default: {text}"
         case bool() as flag:
             return f"; default: {str(flag).lower()}"
-        case int() as number:
-            return f"; default: {number}"
+        case int() | float() as number:
+            return f"; default: {number:g}"
         case timedelta() as duration:
             return f"; default: {format_duration(duration)}"
         case _:

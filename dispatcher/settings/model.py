@@ -64,6 +64,7 @@ ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
 WebUrl = Annotated[str, AfterValidator(urls.web_url)]
 GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
 Credential = Annotated[SecretStr, AfterValidator(_credential)]
+RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
 
 
 def _address(value: str) -> str:
@@ -89,6 +90,7 @@ class NamedAccount(BaseModel):
     ipfs_jwt: Credential | None = None
     idempotency_keys: bool | None = None
     project: Address | None = None
+    requests_per_second: RequestRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,11 @@ class Account:
     ipfs_gateway_url: str
     ipfs_jwt: SecretStr | None = field(repr=False)
     """None: definitions cannot be pinned."""
-    idempotency_keys: bool = True
+    idempotency_keys: bool
     """False: the network's API is older than keys and ignores them."""
-    project: ProjectAddress | None = None
+    project: ProjectAddress | None
     """The account's own address on the network; None: it is learnt from the network's answers."""
+    requests_per_second: float
 
 
 def _same_as_store(data: dict[str, Any]) -> SecretStr:
@@ -178,6 +181,9 @@ class Settings(BaseSettings):
 
     worker_concurrency: int = Field(
         16, ge=1, le=1024, description="threads of a worker: how many calls it makes at once"
+    )
+    requests_per_second: RequestRate = Field(
+        20.0, description="how many calls a second all workers together make for one account, 0.1 to 10000"
     )
     lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
     retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
@@ -273,6 +279,7 @@ class Settings(BaseSettings):
             ipfs_jwt=given.ipfs_jwt or self.ipfs_jwt,
             idempotency_keys=self.has_idempotency_keys(name),
             project=self._project(name),
+            requests_per_second=given.requests_per_second or self.requests_per_second,
         )
 
     def has_idempotency_keys(self, name: str) -> bool:

@@ -20,6 +20,7 @@ from dispatcher.domain.errors import (
     MalformedAnswer,
     NoAnswer,
     NotPossible,
+    NotSent,
     ProviderError,
     RateLimited,
     RequestConflict,
@@ -74,7 +75,7 @@ def test_an_error_survives_pickling_whole(error: DispatcherError, protocol: int)
 def test_only_what_is_undecided_is_asked_again_under_the_same_key(
     kind: type[ProviderError], verdict: Verdict
 ) -> None:
-    undecided = {NoAnswer, Unavailable, RateLimited, KeyInProgress, MalformedAnswer}
+    undecided = {NoAnswer, Unavailable, RateLimited, KeyInProgress, MalformedAnswer, NotSent}
     expected = (
         Verdict.SAME_KEY if kind in undecided else Verdict.NEW_KEY if kind is KeyExpired else Verdict.FINAL
     )

@@ -113,6 +113,11 @@ def failed(job: Job, *after_seconds: float, hopeless: bool = False) -> Job:
     return after(job, *(sought(job, "cut", at=T0 + at, hopeless=hopeless) for at in after_seconds))
 
 
+def held_back(job: Job, until: float) -> Job:
+    """A look that was not sent."""
+    return apply(job, sought(job, "held back").model_copy(update={"held_until": T0 + until}))
+
+
 def parked(job: Job, at: float) -> Job:
     job = failed(job, at, hopeless=True)
     return apply(job, unresolved(job, at=T0 + at))
@@ -176,6 +181,12 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("find_post", failed(searching_job(), 5, hopeless=True), 5, Park()),
     ("find_post", parked(searching_job(), 5), 3605, FindPosted()),
     ("find_post", clear(parked(searching_job(), 5), 3605), 3615, FindPosted()),
+    ("find_post", held_back(searching_job(), 40), 40, FindPosted()),
+    ("find_post", held_back(parked(searching_job(), 5), 40), 40, FindPosted()),
+    ("find_post", clear(held_back(searching_job(), 40), 40), 50, FindPosted()),
+    ("find_post", held_back(searching_job(), 3600), 3600, Park()),
+    ("find_post", held_back(named(searching_job()), 40), 40, Adopt(ADDRESS)),
+    ("find_extension", apply(in_doubt(), ev.Looked(at=T0 + 5, error="held", held_until=T0 + 9)), 9, Look()),
     ("find_post", named(searching_job()), 0, Adopt(ADDRESS)),
     ("find_post", named(parked(searching_job(), 5)), 0, Adopt(ADDRESS)),
     ("find_post", failed(named(searching_job()), 5), 15, Adopt(ADDRESS)),

@@ -187,7 +187,7 @@ def test_a_bug_while_a_command_waits_is_tried_again_at_a_leases_pace() -> None:
         def names(self) -> Any:
             return plain.providers.names()
 
-        def account(self, name: Any) -> Any:
+        def account(self, name: Any, *, before: float | None = None) -> Any:
             nonlocal tries
             tries += 1
             raise AssertionError("a bug")

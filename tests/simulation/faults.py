@@ -42,6 +42,7 @@ class Dangers:
     rich_at_last: bool
     claws_back: bool
     keyed: bool
+    requests_per_second: float
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
@@ -52,6 +53,11 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
     faults = [_fault(rng, keyed=keyed) for _ in range(rng.choice([0, 1, 3, 6]))]
     if claws_back:
         faults.append({"route": "*", "kind": "drop_credit", "amount": "0.1", "probability": 0.003})
+    if (
+        rng.random() < 0.4
+    ):  # nobody answers, for so many calls: an outage, until breakers have tried often enough
+        kind, times = rng.choice(["cut", "lose_answer"]), rng.choice([20, 60])
+        faults.insert(0, {"route": "*", "kind": kind, "times": times})
     purse = str(round(jobs * rng.choice([0.004, 0.01, 0.02]), 3)) if scarce else "1000"
     arrivals = ["0.01", "0.05", "0.2"] if scarce else []
     return Dangers(
@@ -71,6 +77,7 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
         keyed=keyed,
+        requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 
 

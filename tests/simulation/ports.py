@@ -187,13 +187,14 @@ class Networks:
     """The accounts, each behind a crossing."""
 
     def __init__(self, providers: Any, crossing: Crossing, books: Books) -> None:
-        self._all = {name: Network(providers.account(name), crossing, books) for name in providers.names()}
+        self._providers, self._crossing, self._books = providers, crossing, books
 
-    def account(self, name: Any) -> Network:
-        return self._all[name]
+    def account(self, name: Any, *, before: float | None = None) -> Network:
+        return Network(self._providers.account(name, before=before), self._crossing, self._books)
 
     def names(self) -> tuple[Any, ...]:
-        return tuple(self._all)
+        names: tuple[Any, ...] = self._providers.names()
+        return names
 
 
 def _subject(args: Any, kwargs: Any) -> str:

@@ -47,6 +47,7 @@ def test_a_simulation_is_not_a_walk_in_the_park() -> None:
             seen |= {words[0], words[-1]}
     assert {"dies", "stalls", "waits", "host", "credit"} <= seen
     assert {"LeaseLost", "NoAnswer", "Unavailable", "KeyInProgress", "NotFound", "NotPossible"} <= seen
+    assert {"NotSent", "Held"} <= seen
 
 
 def test_the_same_seed_is_the_same_story_even_in_another_process() -> None:

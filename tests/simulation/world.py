@@ -56,6 +56,8 @@ class Simulation:
         self.crossing.pauses, self.crossing.stalls = self.dangers.pauses, self.dangers.stalls
         self.crossing.dies = self.dangers.dies
         self.world.transport = SimulatedTransport(self.world.network, waited=self._waits)
+        self.world.traffic = Port(self.world.traffic, self.crossing, "traffic")
+        self.world.requests_per_second = self.dangers.requests_per_second
         self.names = list(self.dangers.accounts)
         for name in self.names:
             account = self.world.network.accounts.of_key(f"nos_{name}")

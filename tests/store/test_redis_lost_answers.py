@@ -10,10 +10,12 @@ import redis
 from dispatcher.domain.ids import HoldId, JobId
 from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
 from dispatcher.ports.ledger import Held
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Added, Next
-from dispatcher.store.redis import RedisLedger, RedisStore, connect
+from dispatcher.ports.traffic import Admitted, Lane
+from dispatcher.store.redis import RedisLedger, RedisStore, RedisTraffic, connect
 from tests.store.records import (
     DAY,
     LEASE,
@@ -191,3 +193,53 @@ class TestLostAnswers:
         marker = ledger.marker(account())
         assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
         assert ledger.view(account()).available == 8
+
+
+@pytest.mark.redis
+class TestLostAnswersOfTraffic:
+    """A call counts once, however often its answer is lost."""
+
+    LANE, LIMITS = Lane(account(), "api.test"), Limits.of(10)
+
+    @pytest.fixture
+    def traffic(self, lossy_client: redis.Redis) -> RedisTraffic:
+        traffic = RedisTraffic(lossy_client, "test")
+        self.tell(traffic, Outcome.ANSWERED)
+        return traffic
+
+    def ask(self, traffic: RedisTraffic, at: float = T0) -> Admitted:
+        admitted = traffic.admit(self.LANE, urgency=Urgency.LOOK, now=at, limits=self.LIMITS)
+        assert isinstance(admitted, Admitted)
+        return admitted
+
+    def tell(self, traffic: RedisTraffic, outcome: Outcome) -> frozenset[Change]:
+        return traffic.answered(self.LANE, self.ask(traffic), outcome, now=T0, limits=self.LIMITS)
+
+    def test_failures(self, traffic: RedisTraffic, lossy: Callable[[Any], Any]) -> None:
+        for _ in range(7):
+            admitted = self.ask(traffic)
+            lossy(
+                lambda given=admitted: traffic.answered(
+                    self.LANE, given, Outcome.FAILED, now=T0, limits=self.LIMITS
+                )
+            )
+        assert traffic.view(self.LANE, now=T0, limits=self.LIMITS).failures == 7
+        admitted = self.ask(traffic)
+        opened = lossy(
+            lambda: traffic.answered(self.LANE, admitted, Outcome.FAILED, now=T0, limits=self.LIMITS)
+        )
+        assert opened == {Change.OPENED}
+        trial = lossy(lambda: self.ask(traffic, T0 + 5))
+        assert trial.trial  # it stays the trial that it was when its first answer got lost
+        tried = lossy(
+            lambda: traffic.answered(self.LANE, trial, Outcome.ANSWERED, now=T0 + 5, limits=self.LIMITS)
+        )
+        assert tried == {Change.CLOSED}
+
+    def test_pauses(self, traffic: RedisTraffic, lossy: Callable[[Any], Any]) -> None:
+        admitted = self.ask(traffic)
+        paused = lossy(
+            lambda: traffic.answered(self.LANE, admitted, Outcome.LIMITED, now=T0, limits=self.LIMITS)
+        )
+        assert paused == {Change.PAUSED}
+        assert traffic.view(self.LANE, now=T0, limits=self.LIMITS).paused_until == T0 + 1
