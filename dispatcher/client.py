@@ -11,19 +11,20 @@ from typing import Any
 
 from dispatcher import bootstrap
 from dispatcher.domain.duration import parse_duration
-from dispatcher.domain.errors import UnknownJob
+from dispatcher.domain.errors import ProviderError, SettingsError, UnknownJob
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Job, Reason, State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobRequest, parse_many
 from dispatcher.domain.view import timestamp, view
-from dispatcher.engine import intake, operate
+from dispatcher.engine import intake, many, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve
 from dispatcher.ops import logs
 from dispatcher.ops.clock import poll
+from dispatcher.ports.store import Exposure
 
 
 def _runtime() -> bootstrap.Runtime:
@@ -65,22 +66,52 @@ def get_job(job_id: str) -> "JobHandle":
     return handle
 
 
-def list_jobs(*, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[dict[str, Any]]:
-    """Jobs as `JobHandle.view` shows them, the newest first; all states if none is named."""
-    parts = _parts()
+def list_jobs(
+    *,
+    states: Sequence[State] = (),
+    limit: int = 100,
+    offset: int = 0,
+    account: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    reasons: Sequence[Reason] = (),
+) -> list[dict[str, Any]]:
+    """Jobs as `JobHandle.view` shows them, the newest first: those in one of `states`, of `account`, with all of
+    `labels`, there for one of `reasons`; what is left out chooses all."""
+    parts, choice = _parts(), _choice(account, labels, reasons)
     now = parts.clock.now()
-    return [view(job, now) for job in parts.store.list_jobs(states=states, limit=limit, offset=offset)]
+    found = many.list_chosen(parts.store, choice, states=states, limit=limit, offset=offset)
+    return [view(job, now) for job in found]
+
+
+def live_jobs(*, account: str | None = None, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """How many jobs are not over, and what they can still cost; of `account` and with all of `labels`, if given.
+
+    `live_jobs`; `unattended_usd`: at most, if every dispatcher process died now; `allowed_usd`: at most ever, by
+    their policies; None if that is not known of some, which `unlimited_jobs` counts: no policy limits them, or
+    their price was not asked yet.
+    """
+    return _still(many.exposure_of(_parts(), _choice(account, labels)))
+
+
+def stop_all(
+    *, account: str | None = None, labels: Mapping[str, str] | None = None, by: str | None = None
+) -> int:
+    """Ask every job to stop that is not over; of `account` and with all of `labels`, if given. How many were asked.
+
+    Jobs that are enqueued meanwhile, or later, are not asked.
+    """
+    return many.stop_chosen(_parts(), _choice(account, labels), by=by or _user())
 
 
 def balance(account: str = "default") -> dict[str, Any]:
-    """The account's credits as the network shows them now, and what is held here; texts of US dollars.
+    """The account's credits as the network shows them now, what is held here, and what its jobs can still cost
+    (see `live_jobs`); texts of US dollars.
 
     Raises `SettingsError` for an unknown account, `ProviderError` if the network does not answer.
     """
     parts, name = _parts(), AccountName(account)
     seen = refresh_balance(parts, name)
     credits_ = seen.balance
-    waiting = parts.store.waiters(name, 10_000) if name in parts.store.waiting_accounts() else []
     return {
         "account": account,
         "assigned_usd": format_usd(credits_.assigned) if credits_ else None,
@@ -89,7 +120,8 @@ def balance(account: str = "default") -> dict[str, Any]:
         "available_usd": None if seen.available is None else format_usd(seen.available),
         "held_usd": format_usd(seen.held),
         "jobs_settled_usd": format_usd(seen.settled),
-        "waiting_jobs": len(waiting),
+        "waiting_jobs": parts.store.waiting_count(name),
+        **_still(parts.store.exposure(name)),
     }
 
 
@@ -115,6 +147,39 @@ def network() -> list[dict[str, Any]]:
         for each in _runtime().accounts.disciplined()
         for lane, seen in each.lanes()
     ]
+
+
+def balances() -> dict[str, Any]:
+    """`accounts`: every account that the settings know or that has live jobs, as `balance` shows it; where it cannot
+    be asked, its name, an `error`, and what its jobs can still cost. `total`: that of all accounts."""
+    parts = _parts()
+    names = {*parts.providers.names(), *parts.store.exposed_accounts()}
+    return {
+        "accounts": [_balance_or_error(parts, name) for name in sorted(names)],
+        "total": _still(many.exposure_of(parts, many.Choice())),
+    }
+
+
+def _balance_or_error(parts: Parts, name: AccountName) -> dict[str, Any]:
+    try:
+        return balance(name)
+    except (ProviderError, SettingsError) as e:
+        return {"account": name, "error": str(e), **_still(parts.store.exposure(name))}
+
+
+def _still(exposure: Exposure) -> dict[str, Any]:
+    return {
+        "live_jobs": exposure.jobs,
+        "unattended_usd": format_usd(exposure.committed),
+        "allowed_usd": None if exposure.unlimited else format_usd(exposure.allowed),
+        "unlimited_jobs": exposure.unlimited,
+    }
+
+
+def _choice(
+    account: str | None, labels: Mapping[str, str] | None, reasons: Sequence[Reason] = ()
+) -> many.Choice:
+    return many.Choice(None if account is None else AccountName(account), dict(labels or {}), tuple(reasons))
 
 
 def markets(account: str = "default") -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ import click
 from dispatcher import client
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
+from dispatcher.cli.stopping import stop_every_job
 from dispatcher.domain.events import EVENTS
-from dispatcher.domain.job import State
+from dispatcher.domain.job import Reason, State
 from dispatcher.domain.view import timestamp
 
 
@@ -132,19 +133,43 @@ def _show(handle: client.JobHandle) -> None:
             ("result", seen["result_cid"]),
             ("cost so far", f"${cost['so_far_usd']}"),
             ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
-            ("at most ever", f"${cost['allowed_usd']}" if cost["allowed_usd"] else "no policy limits it"),
+            ("at most ever", _at_most_ever(seen)),
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
 
 
+def _at_most_ever(seen: dict[str, Any]) -> str:
+    if seen["cost"]["allowed_usd"] is not None:
+        return f"${seen['cost']['allowed_usd']}"
+    if seen["runtime_at_most"] is None:
+        return "no policy limits it"
+    return f"the price of {seen['runtime_at_most']}, which is asked when the credits are held"
+
+
 @click.command("jobs")
 @click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]))
+@click.option("--label", "labels", multiple=True, callback=labels_of, help="name=value; all of several.")
+@click.option("--account", help="Only jobs of this account.")
+@click.option("--reason", "reasons", multiple=True, type=click.Choice([reason.value for reason in Reason]))
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @json_option
-def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
+def jobs_command(
+    states: tuple[str, ...],
+    labels: dict[str, str],
+    account: str | None,
+    reasons: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
     """List jobs, the newest first."""
-    seen = client.list_jobs(states=[State(state) for state in states], limit=limit)
+    seen = client.list_jobs(
+        states=[State(state) for state in states],
+        labels=labels,
+        account=account,
+        reasons=[Reason(reason) for reason in reasons],
+        limit=limit,
+    )
     if as_json:
         print_json(seen)
         return
@@ -164,10 +189,34 @@ def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 @click.command("stop")
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_ids", nargs=-1)
+@click.option("--all", "all_jobs", is_flag=True, help="Every job that is not over.")
+@click.option("--account", help="With --all: only those of this account.")
+@click.option(
+    "--label", "labels", multiple=True, callback=labels_of, help="With --all: name=value; all of several."
+)
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
 @json_option
-def stop_command(job_ids: tuple[str, ...], as_json: bool) -> None:
-    """Stop jobs. A stop wins over every extension, and over a post that is under way."""
+def stop_command(
+    job_ids: tuple[str, ...],
+    all_jobs: bool,
+    account: str | None,
+    labels: dict[str, str],
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Stop jobs. A stop wins over every extension, and over a post that is under way.
+
+    --all asks before it stops. It stops the jobs that are there, not those that are enqueued from then on:
+    `dispatcher account freeze NAME` keeps an account from paying for new ones.
+    """
+    if all_jobs == bool(job_ids):
+        raise click.UsageError("name jobs, or give --all")
+    if all_jobs:
+        stop_every_job(account, labels, yes=yes, as_json=as_json)
+        return
+    if account is not None or labels or yes:
+        raise click.UsageError("--account, --label and --yes go with --all")
     handles = [client.get_job(job_id) for job_id in job_ids]
     for handle in handles:
         handle.stop()

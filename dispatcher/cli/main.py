@@ -13,6 +13,7 @@ from dispatcher.cli.jobs import (
     stop_command,
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
+from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
@@ -52,6 +53,7 @@ for _command in (
     balance_command,
     markets_command,
     network_command,
+    metrics_command,
     validate_command,
     simulate_command,
     redis_command,

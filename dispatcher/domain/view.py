@@ -6,7 +6,7 @@ The same picture is printed by the command line, returned by handles and drawn o
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatcher.domain.costs import costs, run_seconds
+from dispatcher.domain.costs import costs, longest_runtime, run_seconds
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.job import Job
 from dispatcher.domain.money import format_usd
@@ -47,7 +47,7 @@ def why(job: Job) -> str:
 
 def view(job: Job, now: float) -> dict[str, Any]:
     """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`."""
-    spent = costs(job, now)
+    spent, longest = costs(job, now), longest_runtime(job)
     remote = job.remote
     return {
         "id": job.id,
@@ -68,6 +68,7 @@ def view(job: Job, now: float) -> dict[str, Any]:
         "ended_at": timestamp(job.ending.at) if job.ending else None,
         "ran_for": format_duration(round(run_seconds(job, now))) if remote and remote.started_at else None,
         "timeout": format_duration(remote.timeout) if remote else format_duration(job.spec.timeout),
+        "runtime_at_most": None if longest is None else format_duration(longest),
         "posts": job.posts,
         "extends": job.extends,
         "exit_code": job.ending.exit_code if job.ending else None,

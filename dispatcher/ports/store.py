@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import FollowUp, Job, Reason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,25 @@ class JobStore(Protocol):
         """What the account's live jobs can still cost."""
         ...
 
+    def exposed_accounts(self) -> list[AccountName]:
+        """Accounts that have jobs which are not over, whether the settings know them or not."""
+        ...
+
+    def reasons(self) -> dict[Reason, int]:
+        """How many jobs that are not over are where they are for each reason; those that occur."""
+        ...
+
+    def live_ids(self) -> list[JobId]:
+        """All jobs that are not over."""
+        ...
+
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
         """Leave a command for the job and make it due at once; False if there is no such job."""
+        ...
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        """Leave the command for each of these jobs, in few round trips; how many of them there are. Each job is
+        a step of its own: what fails on the way may be repeated."""
         ...
 
     def next_due(self, job_id: JobId) -> Next | None:
@@ -200,6 +217,10 @@ class JobStore(Protocol):
         """When the next job falls due."""
         ...
 
+    def due_count(self, *, now: float) -> int:
+        """How many jobs are due and were not taken yet."""
+        ...
+
     def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
         """Make jobs due at once."""
         ...
@@ -210,6 +231,10 @@ class JobStore(Protocol):
 
     def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
         """Jobs that wait for the account's credit, in the order in which they are served."""
+        ...
+
+    def waiting_count(self, account: AccountName) -> int:
+        """How many jobs wait for the account's credit."""
         ...
 
     def is_pinned(self, cid: Cid) -> bool: ...

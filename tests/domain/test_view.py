@@ -124,6 +124,7 @@ def test_what_is_shown_of_a_running_job() -> None:
         "ended_at": None,
         "ran_for": "1m30s",
         "timeout": "30m",
+        "runtime_at_most": "50m",
         "posts": 1,
         "extends": 0,
         "exit_code": None,

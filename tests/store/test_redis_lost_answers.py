@@ -108,6 +108,13 @@ class TestLostAnswers:
         assert answers == [Added(job_id(1), new=True), Added(job_id(2), new=True)]
         assert store.events(job_id(1)) == [jobs[0].enqueued]
 
+    def test_command_many(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        jobs = [added(store, number).id for number in range(1, 4)]
+
+        assert lossy(lambda: store.command_many(jobs, extend(), now=T0)) == 3
+
+        assert [claimed(store, job).commands for job in jobs] == [(extend(),)] * 3
+
     def test_claim(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
         job = added(store)
         claimed(store, job.id, T0 - LEASE)

@@ -30,6 +30,7 @@ STEPS = st.one_of(
     st.tuples(st.just("turn"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
     st.tuples(st.just("release"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
     st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry", "resolve"])),
+    st.tuples(st.just("command_many"), st.lists(NUMBERS, max_size=3), st.sampled_from(["stop", "extend"])),
     st.tuples(st.just("take_due"), st.integers(0, 3), SECONDS.filter(bool)),
     st.tuples(st.just("wake"), st.lists(NUMBERS, max_size=2)),
     st.tuples(st.just("take_turn"), st.sampled_from("xy"), SECONDS, st.sampled_from([0.0, -0.1, 500.0])),
@@ -116,6 +117,10 @@ class SideBySide:
         command = Command(kind, "operator", self.now, 60)
         self.alike(lambda store: store.command(job_id(number), command, now=self.now))
 
+    def command_many(self, numbers: list[int], kind: Any) -> None:
+        command, ids = Command(kind, "operator", self.now, 60), [job_id(number) for number in numbers]
+        self.alike(lambda store: store.command_many(ids, command, now=self.now))
+
     def take_due(self, limit: int, grace: float) -> None:
         self.alike(lambda store: store.take_due(now=self.now, limit=limit, grace=grace))
 
@@ -136,6 +141,10 @@ class SideBySide:
         self.alike(lambda store: [(store.events(each), store.result(each)) for each in ids])
         self.alike(lambda store: [store.find(request) for request in ("r0", "r1", "r2")])
         self.alike(lambda store: (store.counts(), store.waiting_accounts()))
+        self.alike(lambda store: [store.waiting_count(account(name)) for name in "ab"])
+        self.alike(lambda store: [store.exposure(account(name)) for name in "ab"])
+        self.alike(lambda store: (store.exposed_accounts(), store.reasons(), sorted(store.live_ids())))
+        self.alike(lambda store: [store.due_count(now=self.now + later) for later in (-0.05, 0, 1)])
         for states in ([], [State.ENQUEUED], [State.REJECTED, State.RUNNING]):
             for limit, offset in itertools.product(range(3), range(3)):
                 self.alike(partial(_listed, states=states, limit=limit, offset=offset))

@@ -29,6 +29,9 @@ class Times:
             heapq.heappop(self._heap)
         return None
 
+    def count_until(self, now: float) -> int:
+        return sum(at <= now for at in self._at.values())
+
     def pop_until(self, now: float, limit: int) -> list[str]:
         """Take out up to `limit` keys whose time has come, the earliest first."""
         taken: list[str] = []

@@ -15,6 +15,7 @@ from dispatcher.domain.job import FollowUp, Job, State
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.figures import Figures
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait
@@ -40,7 +41,7 @@ class _Entry:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore:
+class MemoryStore(Figures):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -182,6 +183,9 @@ class MemoryStore:
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             self._hasten(job_id, now)
             return True
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        return sum(self.command(job_id, command, now=now) for job_id in job_ids)
 
     def next_due(self, job_id: JobId) -> Next | None:
         with self._lock:

@@ -34,6 +34,7 @@ def _facts(job: Job) -> str:
     facts = {
         "account": job.spec.account,
         "address": job.remote.address if job.remote else "",
+        "reason": job.reason if risk else "",
         "live": 1 if risk else 0,
         "committed": risk.committed if risk else 0,
         "allowed": 0 if risk is None else -1 if risk.allowed is None else risk.allowed,

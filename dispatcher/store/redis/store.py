@@ -12,7 +12,7 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import EVENTS, Event
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.micros import usd
 from dispatcher.store.redis.codec import (
@@ -149,9 +149,34 @@ class RedisStore:
         live, committed, allowed, unlimited = (int(figure or 0) for figure in answer)
         return Exposure(live, usd(committed), usd(allowed), unlimited)
 
+    def exposed_accounts(self) -> list[AccountName]:
+        return sorted(AccountName(text(name)) for name in self._db.ask("SMEMBERS", self._db.key("exposed")))
+
+    def reasons(self) -> dict[Reason, int]:
+        found = {
+            text(name): int(count) for name, count in self._db.ask("HGETALL", self._db.key("reasons")).items()
+        }
+        return {reason: found[reason] for reason in sorted(Reason) if reason in found}
+
+    def live_ids(self) -> list[JobId]:
+        """As the port says, at one moment: a job that changes its state meanwhile is neither missed nor doubled."""
+        live = [state for state in State if not state.is_final]
+        answers = self._db.ask_all(("ZRANGE", self._db.key("state", state), 0, -1) for state in live)
+        return [JobId(text(job_id)) for answer in answers for job_id in answer]
+
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
         """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""
         return bool(self._db.run("command", job_id, command.kind, command_text(command), repr(now), _mark()))
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        found = 0
+        for at in range(0, len(job_ids), _CHUNK):
+            calls = [
+                (job_id, command.kind, command_text(command), repr(now), _mark())
+                for job_id in job_ids[at : at + _CHUNK]
+            ]
+            found += sum(int(answer) for answer in self._db.run_all("command", calls))
+        return found
 
     def next_due(self, job_id: JobId) -> Next | None:
         at, follow_up = self._db.ask_all(
@@ -167,6 +192,9 @@ class RedisStore:
         answer = self._db.run("earliest_due")
         return None if answer is None else float(answer)
 
+    def due_count(self, *, now: float) -> int:
+        return int(self._db.ask("ZCOUNT", self._db.key("agenda"), "-inf", repr(now)))
+
     def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
         """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
         chunks = [job_ids[at : at + _CHUNK] for at in range(0, len(job_ids), _CHUNK)]
@@ -181,6 +209,9 @@ class RedisStore:
             return []
         answer = self._db.run("waiters", account, limit - 1)
         return [Waiter(JobId(job_id), Decimal(short)) for job_id, short in _pairs(answer)]
+
+    def waiting_count(self, account: AccountName) -> int:
+        return int(self._db.ask("ZCARD", self._db.key("waiting", account)))
 
     def is_pinned(self, cid: Cid) -> bool:
         return bool(self._db.ask("SISMEMBER", self._db.key("pinned"), cid))

@@ -10,11 +10,13 @@ local ended = prefix .. ':ended'       -- sorted set: job that is over -> when i
 local requests = prefix .. ':requests' -- hash: request id -> job
 local addresses = prefix .. ':addresses' -- hash: address on the network -> job
 local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
+local exposing = prefix .. ':exposed'  -- set: accounts that have jobs which are not over
+local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are not over are where they are for it
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken, address, exposed
+--       token, lease_until, last, answer, commanded, woken, address, exposed, reason
 local function job_key(id) return prefix .. ':job:' .. id end
 
 -- list: events (JSON), the oldest first
@@ -43,13 +45,22 @@ local function add_exposure(exposed, sign)
   local key = exposure_key(account)
   if redis.call('HINCRBY', key, 'live', whole(sign)) == 0 then
     redis.call('UNLINK', key) -- without jobs there is nothing to add up
+    redis.call('SREM', exposing, account)
     return
   end
+  redis.call('SADD', exposing, account)
   redis.call('HINCRBY', key, 'committed', whole(sign * tonumber(committed)))
   if allowed == '-1' then
     redis.call('HINCRBY', key, 'unlimited', whole(sign))
   else
     redis.call('HINCRBY', key, 'allowed', whole(sign * tonumber(allowed)))
+  end
+end
+
+-- Counts one job more, or with `sign` -1 one less, for a reason; '' is that of a job that is over, and is not counted.
+local function count_reason(reason, sign)
+  if reason and reason ~= '' and redis.call('HINCRBY', reasons, reason, whole(sign)) == 0 then
+    redis.call('HDEL', reasons, reason)
   end
 end
 
@@ -63,7 +74,7 @@ end
 -- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[8]:
 --   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
 --   5 account whose credit it waits for, or ''  6 its rank   7 US dollars that are missing
---   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure)
+--   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure), reason
 -- The hash must have `created` already.
 local function put_record()
   local id, state, account = ARGV[1], ARGV[3], ARGV[5]
@@ -73,6 +84,11 @@ local function put_record()
   if was[4] ~= exposed then
     if was[4] then add_exposure(was[4], -1) end
     add_exposure(exposed, 1)
+  end
+  local reason = redis.call('HGET', job_key(id), 'reason')
+  if reason ~= facts.reason then
+    count_reason(reason, -1)
+    count_reason(facts.reason, 1)
   end
   if (was[5] or '') ~= facts.address then
     if was[5] and was[5] ~= '' then redis.call('HDEL', addresses, was[5]) end
@@ -88,7 +104,7 @@ local function put_record()
     redis.call('SADD', accounts, account)
   end
   redis.call('HSET', job_key(id), 'job', ARGV[2], 'state', state, 'final', ARGV[4], 'waits', account, 'short', ARGV[7],
-    'exposed', exposed, 'address', facts.address)
+    'exposed', exposed, 'address', facts.address, 'reason', facts.reason)
 end
 
 -- Appends the events that stand in ARGV from position `first` on.
@@ -145,6 +161,7 @@ local function purge(now)
     if job[2] and job[2] ~= '' then redis.call('HDEL', requests, job[2]) end
     if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
     if job[4] then add_exposure(job[4], -1) end
+    count_reason(redis.call('HGET', job_key(id), 'reason'), -1)
     if job[5] and job[5] ~= '' then redis.call('HDEL', addresses, job[5]) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)
