@@ -115,6 +115,8 @@ class CallSought(EventBase):
     hopeless: bool = False
     held_until: float | None = None
     """The network was not asked after all: the look was held back here until then."""
+    as_of: float | None = None
+    """When what was seen was asked for, unix seconds; a list that was read a moment ago may do."""
 
 
 class CallUnresolved(EventBase):

@@ -62,7 +62,8 @@ def sought(call: Call, event: ev.CallSought | ev.CallUnresolved) -> dict[str, An
     if event.held_until is not None:
         held = search.model_copy(update={"error": event.error, "held_until": event.held_until})
         return {"call": call.model_copy(update={"search": held})}
-    found = _after_look(search, event.at, event.error, hopeless=event.hopeless)
+    at = event.at if event.as_of is None else event.as_of
+    found = _after_look(search, at, event.error, hopeless=event.hopeless)
     return {"call": call.model_copy(update={"search": found})}
 
 

@@ -4,6 +4,7 @@ account's jobs, an extension by the time-out that the job's record shows.
 When to look, and when to stop looking, is the planner's (`domain/rules_unkeyed`); what is looked at stands here.
 """
 
+import math
 from typing import Final
 
 import structlog
@@ -14,15 +15,21 @@ from dispatcher.domain.errors import Bug, NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import RemoteAddress
 from dispatcher.domain.job import Call, Job, Operation, Phase
 from dispatcher.domain.money import price
+from dispatcher.engine.lists import PAGE, Page
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import knowing
 from dispatcher.ports.provider import ListedJob, Provider
 
 _log = structlog.get_logger(__name__)
 
-_PAGE: Final = 50
 _PAGES: Final = 4
 """The network lets one address ask for 20 pages in 30 s (Nosana indexer): one job may not take them all."""
+
+_REMEMBERED: Final = 60.0
+"""Seconds of the wall's time for which a page will do that was read for another job, or before a look was held back."""
+
+_TOGETHER: Final = 30.0
+"""Seconds of the wall's time within which all pages of a list must be read: jobs move from page to page."""
 
 _CLOCKS_APART: Final = 600.0
 """Seconds by which a host's clock may be behind ours: so much earlier than it was posted a job may seem to start."""
@@ -105,13 +112,13 @@ def _look(parts: Parts, job: Job, call: Call) -> ev.Event:
         provider = knowing(parts, job.spec.account)
         if not provider.capabilities.finds:
             return told_nothing(_NO_PROJECT, hopeless=True)
-        there = _search(provider, job, call)
+        there, as_of = _search(parts, provider, job, call)
     except NotSent as e:
         return held_back(parts, call, e)
     except (ProviderError, SettingsError, _Incomplete) as e:
         return told_nothing(str(e))
     if not there:
-        return ev.CallSought(at=parts.clock.now(), key=call.key)
+        return ev.CallSought(at=parts.clock.now(), key=call.key, as_of=as_of)
     if len(there) > 1:
         _log.error("posted_more_than_once", job=job.id, addresses=[each.address for each in there])
     first = min(
@@ -120,34 +127,71 @@ def _look(parts: Parts, job: Job, call: Call) -> ev.Event:
     return found(parts, job, first.address, first.timeout, by="search")
 
 
-def _search(provider: Provider, job: Job, call: Call) -> list[ListedJob]:
-    """The account's jobs with this CID: among those in the queue, then among those that started since it was posted.
+def _search(parts: Parts, provider: Provider, job: Job, call: Call) -> tuple[list[ListedJob], float]:
+    """The account's jobs with this CID: among those in the queue, then among those that started since it was posted;
+    and when the first page was asked for.
 
     In this order, since a job goes from the one to the other. Those that never started come last in the network's
     list, behind everything that ever ran: they are asked for by themselves.
     """
-    queued = _matching(provider, job, Phase.QUEUED, None)
-    return queued or _matching(provider, job, None, call.intended_at - _CLOCKS_APART)
+    lists = _Reader(parts, provider, job)
+    queued = lists.matching(Phase.QUEUED, None)
+    return queued or lists.matching(None, call.intended_at - _CLOCKS_APART), lists.as_of
 
 
-def _matching(provider: Provider, job: Job, phase: Phase | None, since: float | None) -> list[ListedJob]:
-    market = job.quote.market if job.quote is not None else None
-    seen: dict[RemoteAddress, ListedJob] = {}
-    for page in range(_PAGES):
-        rows = provider.list_jobs(phase=phase, market=market, limit=_PAGE, offset=page * _PAGE)
-        if matching := [row for row in rows if row.cid == job.cid]:
-            return matching
-        if any(row.cid is None for row in rows if since is None or (row.started_at or 0) >= since):
-            raise _Incomplete("the network's list has a job without the CID of its definition")
-        if any(row.address in seen for row in rows):
-            raise _Incomplete("the network's list changed while it was read")
-        seen |= {row.address: row for row in rows}
-        starts = [row.started_at or 0 for row in rows]
-        if since is not None and starts != sorted(starts, reverse=True):
-            raise _Incomplete("the network's list is not in the order in which its jobs started")
-        if len(rows) < _PAGE or (since is not None and starts[-1] < since):
-            return []
-    raise _Incomplete(f"the account has more than {_PAGES * _PAGE} jobs to look through")
+class _Reader:
+    """Reads lists page by page, each page later than the one before, and all of them later than the job's last look."""
+
+    def __init__(self, parts: Parts, provider: Provider, job: Job) -> None:
+        self._parts, self._provider, self._job = parts, provider, job
+        now, search = parts.clock.now(), _call(job).search
+        last = None if search is None else search.looked_at or search.since
+        oldest = now - parts.pace(_REMEMBERED)
+        # A moment later than the last look: the same page does not count twice.
+        self._since = oldest if last is None else max(oldest, math.nextafter(last, math.inf))
+        self.as_of = now
+
+    def matching(self, phase: Phase | None, since: float | None) -> list[ListedJob]:
+        """Jobs with the CID; all phases if none is named, until the first that started before `since`."""
+        seen: set[RemoteAddress] = set()
+        begun: float | None = None
+        for number in range(_PAGES):
+            page = self._page(phase, number)
+            if matching := [row for row in page.rows if row.cid == self._job.cid]:
+                return matching
+            begun = page.asked_at if begun is None else begun
+            if page.answered_at - begun > self._parts.pace(_TOGETHER):
+                raise _Incomplete("the pages of the network's list were not read in time")
+            _check(page.rows, seen, since)
+            seen |= {row.address for row in page.rows}
+            if len(page.rows) < PAGE or (since is not None and (page.rows[-1].started_at or 0) < since):
+                return []
+        raise _Incomplete(f"the account has more than {_PAGES * PAGE} jobs to look through")
+
+    def _page(self, phase: Phase | None, number: int) -> Page:
+        page = self._parts.lists.page(
+            self._provider,
+            self._job.spec.account,
+            number,
+            phase=phase,
+            market=self._job.quote.market if self._job.quote is not None else None,
+            since=self._since,
+            now=self._parts.clock.now,
+        )
+        self._since = page.answered_at
+        self.as_of = min(self.as_of, page.asked_at)
+        return page
+
+
+def _check(rows: tuple[ListedJob, ...], seen: set[RemoteAddress], since: float | None) -> None:
+    """Raises `_Incomplete` for a page that may hide a job, or after which the next one may."""
+    if any(row.cid is None for row in rows if since is None or (row.started_at or 0) >= since):
+        raise _Incomplete("the network's list has a job without the CID of its definition")
+    if any(row.address in seen for row in rows):
+        raise _Incomplete("the network's list changed while it was read")
+    starts = [row.started_at or 0 for row in rows]
+    if since is not None and starts != sorted(starts, reverse=True):
+        raise _Incomplete("the network's list is not in the order in which its jobs started")
 
 
 def _remind(job: Job, detail: str) -> None:

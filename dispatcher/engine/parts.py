@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
@@ -49,6 +50,7 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    lists: Lists = field(default_factory=Lists)
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
 

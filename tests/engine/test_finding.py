@@ -8,8 +8,10 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.cid import Cid
+from dispatcher.domain.errors import NotSent
 from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Job, Phase
+from dispatcher.domain.lifecycle import apply
 from dispatcher.engine.finding import find
 from dispatcher.engine.money import refresh_balance
 from dispatcher.ports.provider import Capabilities, ListedJob
@@ -69,7 +71,7 @@ def looked(pages: Callable[[Phase | None, int], list[ListedJob]]) -> tuple[ev.Ev
 def test_the_queue_is_asked_for_first_and_then_what_started_until_before_the_post() -> None:
     old = [listed(n, START - 601 - n) for n in range(50)]
     event, lists, job = looked(lambda phase, page: [] if phase else old)
-    assert event == ev.CallSought(at=event.at, key=job.call.key)  # type: ignore[union-attr]
+    assert event == ev.CallSought(at=START, key=job.call.key, as_of=START)  # type: ignore[union-attr]
     market = job.quote.market  # type: ignore[union-attr]
     assert lists.asked == [(Phase.QUEUED, market, 50, 0), (None, market, 50, 0)]
 
@@ -116,7 +118,8 @@ def test_a_list_that_may_hide_the_job_says_nothing(
 
 def test_an_old_job_without_a_cid_is_no_matter() -> None:
     event, _, _ = looked(lambda phase, page: [] if phase else [listed(1, START - 601, cid=None)])
-    assert event == ev.CallSought(at=event.at, key=event.key)  # type: ignore[union-attr]
+    assert isinstance(event, ev.CallSought)
+    assert event.error is None
 
 
 def test_the_hold_of_a_post_that_is_found_is_the_networks_from_then_on() -> None:
@@ -129,3 +132,94 @@ def test_the_hold_of_a_post_that_is_found_is_the_networks_from_then_on() -> None
     assert seen.unseen == 0
     assert seen.held == job.spend.posted == seen.balance.reserved  # type: ignore[union-attr]
     assert seen.available == 100 - job.spend.posted
+
+
+class Tale:
+    """Looks of one world at lists that stay empty; `jobs` are in doubt. The clock stands unless it is moved."""
+
+    def __init__(self, jobs: int = 1) -> None:
+        self.world = unkeyed(faults=strike("jobs.list", "cut", tuple(range(1, jobs + 1))))
+        ids = [self.world.enqueue(definition(str(n))) for n in range(jobs)]
+        self.world.work()
+        self.jobs = [self.world.job(job_id) for job_id in ids]
+        self.held_back = 0
+        self.lists = Lists(self._page)
+        self.parts = replace(self.world.parts, providers=self.lists)  # type: ignore[arg-type]
+
+    def _page(self, phase: Phase | None, _: int) -> list[ListedJob]:
+        if len(self.lists.asked) == self.held_back:
+            raise NotSent("list_jobs", "held back", retry_after=2)
+        self.world.clock.move(1)  # what an answer takes
+        return []
+
+    def look(self, number: int = 0, *, after: float = 10) -> ev.CallSought:
+        self.world.clock.move(after)
+        event = find(self.parts, self.jobs[number])
+        assert isinstance(event, ev.CallSought)
+        self.jobs[number] = apply(self.jobs[number], event)
+        return event
+
+    @property
+    def asked(self) -> list[Phase | None]:
+        phases = [phase for phase, *_ in self.lists.asked]
+        self.lists.asked.clear()
+        return phases
+
+
+BOTH = [Phase.QUEUED, None]
+
+
+def test_jobs_in_doubt_share_what_is_read() -> None:
+    tale = Tale(jobs=3)
+    first, second = tale.look(0), tale.look(1)
+    assert tale.asked == BOTH
+    assert first.as_of == second.as_of == START + 10  # when the first of them asked
+    assert tale.look(2, after=60).as_of == tale.world.clock.at - 2
+    assert tale.asked == BOTH  # a minute later that is too old
+
+
+def test_a_look_does_not_count_twice() -> None:
+    tale = Tale()
+    tale.look()
+    assert tale.asked == BOTH
+    again = tale.look(after=1)
+    assert tale.asked == BOTH
+    search = tale.jobs[0].call.search  # type: ignore[union-attr]
+    assert search is not None
+    assert (search.looks, search.looked_at) == (2, again.as_of)
+
+
+def test_a_look_that_is_held_back_goes_on_where_it_was() -> None:
+    tale = Tale()
+    tale.held_back = 2
+    held = tale.look()
+    assert (held.error, held.held_until) == ("list_jobs: held back", held.at + 2)
+    search = tale.jobs[0].call.search  # type: ignore[union-attr]
+    assert search is not None
+    assert (search.looks, search.failed, search.held_until) == (0, 0, held.held_until)
+    assert tale.asked == BOTH
+    tale.held_back = 0
+    assert tale.look(after=2).as_of == START + 10
+    assert tale.asked == [None]
+
+
+def test_what_started_is_never_older_than_the_queue() -> None:
+    """A job that a host took in between would be in neither."""
+    tale = Tale(jobs=2)
+    tale.look(0)
+    del tale.parts.lists._known[next(key for key in tale.parts.lists._known if key[2] is Phase.QUEUED)]
+    assert tale.asked == BOTH
+    tale.look(1)
+    assert tale.asked == BOTH
+
+
+def test_pages_that_lie_too_far_apart_tell_nothing() -> None:
+    world, job = in_doubt()
+
+    def pages(phase: Phase | None, page: int) -> list[ListedJob]:
+        world.clock.move(20)
+        return [listed(50 * page + n, None) for n in range(50)]
+
+    event = find(replace(world.parts, providers=Lists(pages)), job)  # type: ignore[arg-type]
+    assert isinstance(event, ev.CallSought)
+    assert event.error == "the pages of the network's list were not read in time"

@@ -14,6 +14,7 @@ from dispatcher.domain.job import Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
 from dispatcher.engine.sweep import sweep
@@ -101,7 +102,7 @@ class Simulation:
         return self.world.parts.ledger._accounts[account]  # type: ignore[attr-defined]
 
     def _worker(self, skew: float) -> Parts:
-        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets())
+        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets(), lists=Lists())
 
     # The trace, and time
 
