@@ -10,6 +10,7 @@ from dispatcher.domain.ids import JobId
 from dispatcher.engine.parts import Parts, Timing
 from dispatcher.ops.clock import monotonic, parse_clock
 from dispatcher.ops.journal import JobJournal
+from dispatcher.ops.scrub import Scrubber
 from dispatcher.ops.waker import CeleryWaker
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.traffic import Traffic
@@ -53,8 +54,10 @@ def build(settings: Settings, app: Any) -> Runtime:
         timing=Timing(
             lease=settings.lease.total_seconds(),
             retention=settings.retention.total_seconds(),
+            crashes_at_most=settings.crashes_at_most,
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
+        scrub=Scrubber(settings.secrets()).text,
     )
     return Runtime(settings, parts, accounts)
 

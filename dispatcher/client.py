@@ -10,20 +10,24 @@ from datetime import timedelta
 from typing import Any
 
 from dispatcher import bootstrap
+from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import parse_duration
-from dispatcher.domain.errors import ProviderError, SettingsError, UnknownJob
+from dispatcher.domain.errors import NotPossible, ProviderError, SettingsError, UnknownJob
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Job, Reason, State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobRequest, parse_many
+from dispatcher.domain.view import crashed as crashed_view
+from dispatcher.domain.view import dead as dead_view
 from dispatcher.domain.view import timestamp, view
-from dispatcher.engine import intake, many, operate
+from dispatcher.engine import dead, intake, many, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve
 from dispatcher.ops import logs
 from dispatcher.ops.clock import poll
+from dispatcher.ports.dead import Listed, Unreadable
 from dispatcher.ports.store import Exposure
 
 
@@ -59,11 +63,11 @@ def enqueue_many(requests: Sequence[JobRequest | Mapping[str, Any]]) -> "list[Jo
     return [JobHandle(item.id, new=item.new, parts=parts) for item in added]
 
 
-def get_job(job_id: str) -> "JobHandle":
-    """The handle of a job that is there. Raises `UnknownJob`."""
+def get_job(job_id: str, *, read: bool = True) -> "JobHandle":
+    """The handle of a job that is there. Raises `UnknownJob`, and `UnreadableRecord` where its record cannot be read;
+    neither if it is not to be `read` now."""
     handle = JobHandle(JobId(job_id), new=False, parts=_parts())
-    handle.refresh()
-    return handle
+    return handle.refresh() if read else handle
 
 
 def list_jobs(
@@ -76,11 +80,15 @@ def list_jobs(
     reasons: Sequence[Reason] = (),
 ) -> list[dict[str, Any]]:
     """Jobs as `JobHandle.view` shows them, the newest first: those in one of `states`, of `account`, with all of
-    `labels`, there for one of `reasons`; what is left out chooses all."""
+    `labels`, there for one of `reasons`; what is left out chooses all.
+
+    Of a job whose record cannot be read only `id`, `state`, `reason` (`unreadable`), `dead` and `crashed` are known;
+    it is listed where nothing but states is asked for.
+    """
     parts, choice = _parts(), _choice(account, labels, reasons)
     now = parts.clock.now()
     found = many.list_chosen(parts.store, choice, states=states, limit=limit, offset=offset)
-    return [view(job, now) for job in found]
+    return [_listed(each, now) for each in found]
 
 
 def live_jobs(*, account: str | None = None, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -101,6 +109,85 @@ def stop_all(
     Jobs that are enqueued meanwhile, or later, are not asked.
     """
     return many.stop_chosen(_parts(), _choice(account, labels), by=by or _user())
+
+
+def _listed(listed: Listed, now: float) -> dict[str, Any]:
+    if listed.job is not None:
+        return view(listed.job, now, listed.trouble)
+    return {
+        "id": listed.id,
+        "state": listed.state,
+        "reason": "unreadable",
+        "dead": dead_view(listed.trouble),
+        "crashed": crashed_view(listed.trouble),
+    }
+
+
+def dead_letters(*, limit: int = 100, offset: int = 0) -> list[dict[str, Any]]:
+    """Jobs that were put aside after too many crashes, the newest first: `id`, `reason`, `crashes`, `at`."""
+    return [
+        {
+            "id": letter.job_id,
+            "reason": letter.reason,
+            "crashes": letter.crashes,
+            "at": timestamp(letter.at),
+        }
+        for letter in _parts().store.dead_letters(limit=limit, offset=offset)
+    ]
+
+
+def dead_letter(job_id: str) -> dict[str, Any]:
+    """All that is known of a dead letter, or of a job that is on the way there: the fields of `dead_letters`, `dead`,
+    `retry_at`, `dropped_at`, the `traceback`; the `job` as `JobHandle.view` shows it (None where nothing can be read);
+    whether its record is `readable`, otherwise the `record` as it is kept; and `alive`: what may go on and cost on the
+    network, None if surely nothing does.
+
+    A job that cannot be read is told of by its log. Raises `UnknownJob`, and `NotPossible` for a job in no trouble.
+    """
+    parts, name = _parts(), JobId(job_id)
+    letter = parts.store.trouble(name)
+    job, told = dead.known(parts, name)
+    raw = parts.store.raw(name)
+    if raw is None or (letter is None and job is not None):
+        raise dead.not_dead(parts, name)
+    unread = "its record cannot be read"
+    return {
+        "id": name,
+        "reason": letter.reason if letter else unread,
+        "crashes": letter.crashes if letter else 0,
+        "at": timestamp(letter.at) if letter else None,
+        "dead": letter is not None and letter.dead,
+        "retry_at": timestamp(letter.retry_at) if letter else None,
+        "dropped_at": timestamp(letter.dropped_at) if letter else None,
+        "traceback": letter.traceback if letter else "",
+        "readable": job is not None,
+        "record": parts.scrub(raw) if job is None else None,
+        "job": None if told is None else view(told, parts.clock.now(), letter),
+        "alive": dead.alive(told),
+    }
+
+
+def retry_dead(job_ids: Sequence[str] | None = None) -> list[str]:
+    """Try dead letters again, each as often as a new job; all of them if none is named.
+
+    The answer names those that were dead; the others stay as they are.
+    """
+    parts = _parts()
+    if job_ids is None:
+        return [*dead.retry_all(parts)]
+    return [*dead.retry(parts, [JobId(job_id) for job_id in job_ids])]
+
+
+def drop_dead(job_id: str, *, running: bool = False, by: str | None = None) -> dict[str, Any] | None:
+    """End a dead letter for good, as failed (`dropped`); the answer is the job's view, None if it cannot be read.
+
+    Its holds are settled, at everything that may be reserved unless it never reached the network; its request id
+    stays known as long as the job is kept. Nothing is asked of the network. Raises `UnknownJob`, and `NotPossible`
+    for a job that is not dead, or that may be alive on the network unless `running` is given.
+    """
+    parts = _parts()
+    job = dead.drop(parts, JobId(job_id), by=by or _user(), running=running)
+    return None if job is None else view(job, parts.clock.now())
 
 
 def balance(account: str = "default") -> dict[str, Any]:
@@ -240,9 +327,10 @@ class JobHandle:
         return self
 
     def wait(self, timeout: str | timedelta | None = None) -> "JobHandle":
-        """Wait until the job is over. Raises `TimeoutError` after `timeout` (`90s`, `1h`; of the wall's time)."""
+        """Wait until the job is over. Raises `TimeoutError` after `timeout` (`90s`, `1h`; of the wall's time), and
+        `NotPossible` once it is a dead letter: by itself it does not end then."""
         longest = math.inf if timeout is None else parse_duration(timeout).total_seconds()
-        if poll(lambda: self.refresh().done or None, within=longest, every=0.2):
+        if poll(self._is_over, within=longest, every=0.2):
             return self
         raise TimeoutError(f"{self._id} is still {self.state} ({self.reason}) after {timeout}")
 
@@ -269,9 +357,27 @@ class JobHandle:
         resolve(self._parts, self._id, posted=address, not_posted=not_posted, by=by or _user())
         return self
 
+    def trouble(self) -> Trouble | None:
+        """How the job's last turns failed, and whether it is a dead letter; None if the last one did not fail."""
+        return self._parts.store.trouble(self._id)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the job is a dead letter now."""
+        trouble = self.trouble()
+        return trouble is not None and trouble.dead
+
+    def retry_dead(self) -> bool:
+        """Try the job again if it is a dead letter; False if it is none."""
+        return bool(dead.retry(self._parts, [self._id]))
+
     def events(self) -> list[Event]:
-        """Everything that happened to the job, oldest first."""
+        """Everything that happened to the job, oldest first. Raises `UnreadableRecord` if an entry cannot be read."""
         return self._parts.store.events(self._id)
+
+    def log(self) -> list[Event | Unreadable]:
+        """As `events`, with a mark in the place of what cannot be read."""
+        return self._parts.store.log(self._id)
 
     def result(self) -> dict[str, Any] | None:
         """The host's result document with its logs, once the job is over and there is one."""
@@ -279,7 +385,18 @@ class JobHandle:
 
     def view(self) -> dict[str, Any]:
         """What `dispatcher show --json` prints."""
-        return view(self.job, self._parts.clock.now())
+        return view(self.job, self._parts.clock.now(), self.trouble())
+
+    def _is_over(self) -> bool | None:
+        trouble = self.trouble()
+        if self.refresh().done:
+            return True
+        if trouble is not None and trouble.dead:
+            raise NotPossible(
+                f"{self._id} is a dead letter ({trouble.reason}): nothing happens to it until "
+                f"`dispatcher dead retry {self._id}`"
+            )
+        return None
 
     def __repr__(self) -> str:
         known = f" {self._job.state}" if self._job is not None else ""

@@ -7,12 +7,20 @@ from typing import IO, Any
 import click
 
 from dispatcher import client
+from dispatcher.cli.dead import (
+    dead_reason,
+    print_unreadable,
+    readable_and_not,
+    stop_unreadable,
+    trouble_fields,
+)
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.stopping import stop_every_job
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.job import Reason, State
 from dispatcher.domain.view import timestamp
+from dispatcher.ports.dead import Unreadable
 
 
 @click.command("enqueue")
@@ -119,6 +127,7 @@ def _show(handle: client.JobHandle) -> None:
             ("state", f"{seen['state']} ({seen['reason']})"),
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
+            *trouble_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -177,11 +186,11 @@ def jobs_command(
         (
             job["id"],
             job["state"],
-            job["reason"],
-            f"{job['next']['action']} {job['next']['at']}" if job["next"] else "",
-            job["extends"],
-            job["cost"]["so_far_usd"],
-            job["cost"]["committed_usd"],
+            dead_reason(job["dead"]) if job["dead"] else job["reason"],
+            f"{job['next']['action']} {job['next']['at']}" if job.get("next") else "",
+            job.get("extends"),
+            job["cost"]["so_far_usd"] if "cost" in job else "?",
+            job["cost"]["committed_usd"] if "cost" in job else "?",
         )
         for job in seen
     ]
@@ -217,14 +226,18 @@ def stop_command(
         return
     if account is not None or labels or yes:
         raise click.UsageError("--account, --label and --yes go with --all")
-    handles = [client.get_job(job_id) for job_id in job_ids]
+    handles, unreadable = readable_and_not(job_ids)
+    dead = {handle.id for handle in handles if handle.is_dead}
     for handle in handles:
         handle.stop()
     if as_json:
         print_json([{"id": handle.id, "state": handle.state, "asked": not handle.done} for handle in handles])
-        return
-    for handle in handles:
-        click.echo(f"{handle.id}  {f'is over already: {handle.state}' if handle.done else 'stop asked for'}")
+    else:
+        for handle in handles:
+            asked = f"is over already: {handle.state}" if handle.done else "stop asked for"
+            revived = "; it was a dead letter, and is tried again for this" if handle.id in dead else ""
+            click.echo(f"{handle.id}  {asked}{revived}")
+    stop_unreadable(unreadable)
 
 
 @click.command("extend")
@@ -245,7 +258,11 @@ def extend_command(job_id: str, by: Any, as_json: bool) -> None:
 @json_option
 def events_command(job_id: str, as_json: bool) -> None:
     """Print everything that happened to a job, oldest first."""
-    for event in client.get_job(job_id).events():
+    handle = client.get_job(job_id, read=False)
+    for event in handle.log() or handle.refresh().events():
+        if isinstance(event, Unreadable):
+            print_unreadable(event, as_json=as_json)
+            continue
         fields = EVENTS.dump_python(event, mode="json", exclude_none=True)
         at, kind = timestamp(fields.pop("at")), fields.pop("kind")
         if as_json:

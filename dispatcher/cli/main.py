@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from dispatcher.cli.dead import dead_group
 from dispatcher.cli.jobs import (
     enqueue_command,
     events_command,
@@ -50,6 +51,7 @@ for _command in (
     extend_command,
     resolve_command,
     events_command,
+    dead_group,
     balance_command,
     markets_command,
     network_command,

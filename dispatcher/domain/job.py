@@ -76,6 +76,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     VANISHED = "vanished"
     STOPPED_ELSEWHERE = "stopped_elsewhere"
+    DROPPED = "dropped"
 
 
 class Operation(StrEnum):

@@ -116,6 +116,8 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
         case ev.ExtendDropped():
             return {"extend_ordered": _without_first(job.extend_ordered, event.seconds)}
         case ev.Ended():
+            if job.state in _UNPOSTED and event.state is State.FAILED and event.reason is not Reason.DROPPED:
+                raise Bug(f"ended cannot lead from {job.state} to failed, unless it is dropped ({job.id})")
             return {
                 "state": event.state,
                 "reason": event.reason,

@@ -24,7 +24,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "pinned": _to(_S.PINNED),
         "stop_ordered": _to(_S.ENQUEUED),
         "extend_dropped": _to(_S.ENQUEUED),
-        "ended": _to(_S.STOPPED, _S.REJECTED),
+        "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
     },
     _S.PINNED: {
         "waited": _to(_S.PINNED),
@@ -32,7 +32,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "call_intended": _to(_S.POSTING),
         "stop_ordered": _to(_S.PINNED),
         "extend_dropped": _to(_S.PINNED),
-        "ended": _to(_S.STOPPED, _S.REJECTED),
+        "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
     },
     _S.POSTING: {
         "call_undecided": _to(_S.POSTING),
@@ -49,6 +49,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "resolve_dropped": _to(_S.POSTING),
         "stop_ordered": _to(_S.POSTING),
         "extend_dropped": _to(_S.POSTING),
+        "ended": _to(_S.FAILED),  # dropped by an operator
     },
     _S.QUEUED: {
         "waited": _to(_S.QUEUED),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatcher.domain.costs import costs, longest_runtime, run_seconds
+from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.job import Job
 from dispatcher.domain.money import format_usd
@@ -20,15 +21,17 @@ def timestamp(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def next_step(job: Job, now: float) -> dict[str, Any] | None:
-    """What happens next and when, by the planner's own word; None for a job that is over."""
-    if job.state.is_final:
+def next_step(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any] | None:
+    """What happens next and when, by the planner's own word, but not before a job that crashed has rested; None for
+    a job that is over, and for a dead letter."""
+    if job.state.is_final or (trouble is not None and trouble.dead):
         return None
     due = upcoming(job, now)
+    rested = 0.0 if trouble is None or trouble.retry_at is None else trouble.retry_at
     return {
         "action": type(due.action).__name__.lower(),
         "rule": due.rule,
-        "at": timestamp(max(due.at, job.updated_at)),
+        "at": timestamp(max(due.at, job.updated_at, rested)),
     }
 
 
@@ -45,8 +48,38 @@ def why(job: Job) -> str:
     return job.extend_refused or ""
 
 
-def view(job: Job, now: float) -> dict[str, Any]:
-    """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`."""
+def dead(trouble: Trouble | None) -> dict[str, Any] | None:
+    """Why the job is a dead letter, and what happens to it next; None for one that is not."""
+    if trouble is None or not trouble.dead:
+        return None
+    after = f"nothing, until `dispatcher dead retry {trouble.job_id}`, a stop, or `dispatcher dead drop`"
+    return {
+        "reason": trouble.reason,
+        "crashes": trouble.crashes,
+        "at": timestamp(trouble.at),
+        "next": after if trouble.dropped_at is None else "nothing: it was dropped",
+        "dropped_at": timestamp(trouble.dropped_at),
+    }
+
+
+def crashed(trouble: Trouble | None) -> dict[str, Any] | None:
+    """How the job's last turns failed, and when it is tried again; None if they did not, or if it is dead of it."""
+    if trouble is None or trouble.dead:
+        return None
+    return {
+        "reason": trouble.reason,
+        "crashes": trouble.crashes,
+        "at": timestamp(trouble.at),
+        "retry_at": timestamp(trouble.retry_at),
+    }
+
+
+def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]:
+    """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`.
+
+    `trouble`: what is kept beside the record of a job whose last turns failed. A dead letter has no next step; its
+    `committed_usd` is what it can still cost.
+    """
     spent, longest = costs(job, now), longest_runtime(job)
     remote = job.remote
     return {
@@ -55,7 +88,9 @@ def view(job: Job, now: float) -> dict[str, Any]:
         "state": job.state.value,
         "reason": job.reason.value,
         "detail": why(job),
-        "next": next_step(job, now),
+        "next": next_step(job, now, trouble),
+        "dead": dead(trouble),
+        "crashed": crashed(trouble),
         "account": job.spec.account,
         "market": job.quote.market if job.quote else job.spec.market,
         "labels": job.spec.labels,

@@ -97,14 +97,18 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     return [ev.CallIntended(at=call.intended_at, call=call)]
 
 
-def send(parts: Parts, job: Job) -> list[ev.Event]:
-    """Send the open call of `job`, which is saved already, and say what came of it."""
+def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list[ev.Event]:
+    """Send the open call of `job`, which is saved already, and say what came of it.
+
+    `found`: the key of the call that was open when this turn began: whoever wrote it down may have sent it.
+    """
     call = job.call
     if call is None:
         raise Bug(f"{job.id} has no call to send")
     payload.check(job)
     since = call.unsent_until if call.unsent_until is not None else call.intended_at
-    may_have_landed = call.tries > 0 or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    is_old = call.key == found or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    may_have_landed = call.tries > 0 or is_old
     if (
         call.operation is Operation.POST
         and job.stop is not None

@@ -1,16 +1,19 @@
 """Many jobs at once: found by account, labels and reason; added up; stopped."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from typing import Final
 
 from dispatcher.domain.costs import ZERO, costs
+from dispatcher.domain.errors import UnreadableRecord
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
+from dispatcher.ports.dead import Listed
 from dispatcher.ports.store import Command, Exposure, JobStore
 
 _PAGE: Final = 500
@@ -41,11 +44,12 @@ class Choice:
 
 def list_chosen(
     store: JobStore, choice: Choice, *, states: Sequence[State] = (), limit: int, offset: int = 0
-) -> list[Job]:
+) -> list[Listed]:
     """Chosen jobs, the newest first; `offset` counts chosen ones. Without a choice, one round trip."""
     if choice.is_everything:
-        return store.list_jobs(states=states, limit=limit, offset=offset)
-    return list(islice(filter(choice.takes, _newest(store, states)), offset, offset + limit))
+        return store.listing(states=states, limit=limit, offset=offset)
+    chosen = (each for each in _newest(store, states) if each.job is not None and choice.takes(each.job))
+    return list(islice(chosen, offset, offset + limit))
 
 
 def exposure_of(parts: Parts, choice: Choice) -> Exposure:
@@ -70,20 +74,30 @@ def stop_chosen(parts: Parts, choice: Choice, *, by: str) -> int:
     return asked
 
 
-def _newest(store: JobStore, states: Sequence[State]) -> Iterator[Job]:
+def _newest(store: JobStore, states: Sequence[State]) -> Iterator[Listed]:
     """Page by page; a job that another page brought already, because newer ones came, is left out."""
     known: set[JobId] = set()
     offset = 0
-    while page := store.list_jobs(states=states, limit=_PAGE, offset=offset):
+    while page := store.listing(states=states, limit=_PAGE, offset=offset):
         yield from (job for job in page if job.id not in known)
         known.update(job.id for job in page)
         offset += _PAGE
 
 
+def _readable(store: JobStore, job_ids: Sequence[JobId]) -> Iterator[Job | None]:
+    """What cannot be read has no account and no labels that one could choose it by."""
+    try:
+        yield from store.load_many(job_ids)
+    except UnreadableRecord:
+        for job_id in job_ids:
+            with suppress(UnreadableRecord):
+                yield store.load(job_id)
+
+
 def _live(store: JobStore, choice: Choice) -> Iterator[Job]:
     ids = store.live_ids()
     for start in range(0, len(ids), _PAGE):
-        for job in store.load_many(ids[start : start + _PAGE]):
+        for job in _readable(store, ids[start : start + _PAGE]):
             if job is not None and not job.state.is_final and choice.takes(job):
                 yield job
 

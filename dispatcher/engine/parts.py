@@ -31,6 +31,10 @@ class Timing:
     """How often the balance is looked at while jobs wait for credit."""
     retention: float = 7 * 86400.0
     """How long a job that ended is kept."""
+    crashes_at_most: int = 5
+    """So many turns of a job in a row that raise make it a dead letter. Waiting is no failure."""
+    lapses_at_most: int = 20
+    """So many leases in a row that lapsed without progress (a release, an event that was saved) do the same."""
 
 
 def _no_stamp(_: AccountName) -> bool:
@@ -53,6 +57,8 @@ class Parts:
     lists: Lists = field(default_factory=Lists)
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
+    scrub: Callable[[str], str] = str
+    """Takes secrets out of what is kept of an error."""
 
     def pace(self, seconds: float) -> float:
         """Seconds of the wall's time in seconds of the clock's, which may run faster."""

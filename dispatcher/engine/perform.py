@@ -8,6 +8,7 @@ from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, first_seconds
 from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
+from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
@@ -31,10 +32,11 @@ class Performed:
     result: dict[str, Any] | None = None
 
 
-def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
+def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey | None = None) -> Performed:
     """Do `action` for `job`. Failures of the network and of the settings become events; the store's are raised.
 
-    Events bear the time at which they are known: waits are counted from there, however long a call took.
+    `found`: the key of the call that was open when the turn began. Events bear the time at which they are known:
+    waits are counted from there, however long a call took.
     """
     now = parts.clock.now()
     match action:
@@ -45,7 +47,7 @@ def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
         case act.Begin():
             return Performed(calls.begin(parts, job, action.operation, action.seconds))
         case act.Send():
-            return Performed(calls.send(parts, job))
+            return Performed(calls.send(parts, job, found=found))
         case act.FindPosted():
             return Performed([finding.find(parts, job)])
         case act.Adopt():

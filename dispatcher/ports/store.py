@@ -1,6 +1,7 @@
 """Where jobs, their logs, the agenda and the waiting lists are kept.
 
-Every method is one atomic step. All may raise `StoreUnavailable`.
+Every method is one atomic step. All may raise `StoreUnavailable`. Those that read one record or log raise
+`UnreadableRecord` where it cannot be read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.ports.dead import DeadLetterStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class Command:
     """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
 
     It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
-    without one, it did not land.
+    without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
+    no effect, and keeps no other from having one.
     """
 
-    kind: Literal["stop", "extend", "retry", "resolve"]
+    kind: Literal["stop", "extend", "retry", "resolve", "unreadable"]
     by: str
     at: float
     seconds: int = 0
@@ -56,6 +59,10 @@ class Claim:
     job: Job
     token: LeaseToken
     commands: tuple[Command, ...]
+    crashes: int = 0
+    """Turns in a row that raised."""
+    lapses: int = 0
+    """Leases in a row, this one not counted, that lapsed: no release, and no save that logged an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +102,19 @@ class Exposure:
     """How many have none."""
 
 
-class JobStore(Protocol):
-    """Jobs, their logs, the agenda, the operators' commands."""
+class JobStore(DeadLetterStore, Protocol):
+    """Jobs, their logs, the agenda, the operators' commands, the dead letters."""
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         """Store jobs, each atomically with its request id, log, definition and due entry; in few round trips."""
         ...
 
     def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
-        """Take the job for `lease` seconds; None if somebody has it, or if there is no such job."""
+        """Take the job for `lease` seconds; None if somebody has it, if there is no such job, if it is a dead letter,
+        or if it rests after a crash.
+
+        Raises `UnreadableRecord`: the lease is taken all the same, under the token that the error bears.
+        """
         ...
 
     def save(
@@ -168,7 +179,7 @@ class JobStore(Protocol):
         ...
 
     def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
-        """Jobs, the newest first; all states if none is named."""
+        """Jobs, the newest first; all states if none is named. Those that cannot be read count, and are left out."""
         ...
 
     def counts(self) -> dict[State, int]:
@@ -196,7 +207,10 @@ class JobStore(Protocol):
         ...
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
-        """Leave a command for the job and make it due at once; False if there is no such job."""
+        """Leave a command for the job and make it due at once; False if there is no such job.
+
+        A stop also revives a dead letter, and gives the job as many tries as a new one. Other commands wait there.
+        """
         ...
 
     def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:

@@ -187,6 +187,9 @@ class Settings(BaseSettings):
     )
     lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
     retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
+    crashes_at_most: int = Field(
+        5, ge=1, le=1000, description="after so many errors in a row a job is put aside as a dead letter"
+    )
     sweep_interval: Duration = Field(
         timedelta(milliseconds=100), description="how often workers look for jobs that fell due"
     )

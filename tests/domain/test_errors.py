@@ -26,6 +26,7 @@ from dispatcher.domain.errors import (
     RequestConflict,
     Unavailable,
     UnknownJob,
+    UnreadableRecord,
     Verdict,
 )
 from dispatcher.domain.faults import Fault, under
@@ -43,6 +44,7 @@ EXAMPLES = [
         "post", "Insufficient credits", status=402, available=Decimal(0), required=Decimal(1)
     ),
     LeaseLost("job_1"),
+    UnreadableRecord("job_1", "entry 3 of the log", token=7, crashes=2),
     Bug("a promise is broken"),
 ]
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]

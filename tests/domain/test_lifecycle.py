@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.dropping import dropped
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply, create, replay
@@ -114,6 +115,7 @@ allowed(
     S.POSTING, "resolve_ordered", searching_job, lambda job: ev.ResolveOrdered(at=T0, address=ADDRESS, by="x")
 )
 allowed(S.POSTING, "resolve_dropped", searching_job, lambda job: ev.ResolveDropped(at=T0, detail="no"))
+allowed(S.POSTING, "ended", posting_job, lambda job: dropped(job, T0, by="tester", reason="a bug"))
 allowed(S.STOPPING, "call_intended", stopping_job, lambda job: intended(job, Operation.STOP))
 allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
 
@@ -190,6 +192,8 @@ def test_what_is_not_allowed_is_a_bug(state: State, kind: str) -> None:
     [
         (new_job(), ended(S.COMPLETED), "ended cannot lead from enqueued to completed"),
         (pinned_job(), ended(S.FAILED), "ended cannot lead from pinned to failed"),
+        (posting_job(), ended(S.FAILED), "ended cannot lead from posting to failed"),
+        (posting_job(), ended(S.STOPPED), "ended cannot lead from posting to stopped"),
         (running_job(), ended(S.RUNNING), "ended cannot lead from running to running"),
         (pinned_job(), intended(running_job(), Operation.EXTEND, 60), "cannot lead from pinned to pinned"),
         (running_job(), intended(pinned_job(), Operation.POST), "cannot lead from running to posting"),

@@ -112,6 +112,8 @@ def test_what_is_shown_of_a_running_job() -> None:
         "reason": "running",
         "detail": "",
         "next": {"action": "look", "rule": "poll", "at": "2027-01-15T08:00:30Z"},
+        "dead": None,
+        "crashed": None,
         "account": "default",
         "market": MARKET,
         "labels": {"a": "b"},

@@ -9,6 +9,7 @@ from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.engine.many import Choice, exposure_of, list_chosen, stop_chosen
+from dispatcher.ports.dead import Listed
 from dispatcher.ports.store import Exposure
 from tests.world import World, definition
 
@@ -35,7 +36,7 @@ def a_world() -> tuple[World, dict[str, JobId]]:
     return world, made
 
 
-def names(world: World, made: dict[str, JobId], found: Sequence[Job]) -> list[str]:
+def names(world: World, made: dict[str, JobId], found: Sequence[Job | Listed]) -> list[str]:
     known = {job_id: name for name, job_id in made.items()}
     return [known.get(job.id, "new") for job in found]
 
@@ -118,7 +119,7 @@ def test_all_that_are_meant_are_stopped_and_no_other(choice: Choice, stopped: se
     assert stop_chosen(world.parts, choice, by="Ada") == len(stopped)
     world.run_for(120)
 
-    over = list_chosen(world.parts.store, EVERYTHING, states=[State.STOPPED], limit=50)
+    over = world.parts.store.list_jobs(states=[State.STOPPED], limit=50)
     assert set(names(world, made, over)) == stopped
     assert {job.stop.by for job in over if job.stop} == ({"Ada"} if stopped else set())
     assert world.job(made["over"]).state is State.COMPLETED

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import redis
 
-from dispatcher.domain.ids import HoldId, JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.crashes import Crash, Trouble
+from dispatcher.domain.ids import HoldId, JobId, LeaseToken
+from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
 from dispatcher.ports.ledger import Held
@@ -28,9 +29,19 @@ from tests.store.records import (
     job_id,
     new_job,
     short_of_credit,
+    stop,
 )
 
 LATER = Next(T0 + 500, FollowUp.POLL)
+BUG = Crash("ValueError: x", "Traceback")
+
+
+def kill(store: RedisStore, job: JobId) -> Trouble:
+    """The job is a dead letter."""
+    token = claimed(store, job).token
+    trouble = store.crashed(job, token, BUG, now=T0, retry_at=T0, at_most=1)
+    assert trouble is not None
+    return trouble
 
 
 Connection: Any = redis.Connection
@@ -179,6 +190,47 @@ class TestLostAnswers:
         assert lossy(lambda: store.command(job.id, extend(1), now=T0))
 
         assert claimed(store, job.id).commands == (extend(1), extend(1))
+
+    @pytest.mark.parametrize("at_most", [2, 3])
+    def test_crashes(self, store: RedisStore, lossy: Callable[[Any], Any], at_most: int) -> None:
+        job = added(store)
+        first = claimed(store, job.id)
+        store.crashed(job.id, first.token, BUG, now=T0, retry_at=T0, at_most=9)
+        claim = claimed(store, job.id)
+
+        trouble = lossy(
+            lambda: store.crashed(job.id, claim.token, BUG, now=T0, retry_at=T0 + 4, at_most=at_most)
+        )
+
+        assert (trouble.crashes, trouble.dead) == (2, at_most == 2)
+        assert store.trouble(job.id) == trouble
+        assert trouble.retry_at == (None if at_most == 2 else T0 + 4)
+
+    def test_dead_letters(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        other = added(store, 2)
+        kill(store, other.id)
+        store.revive([other.id], now=T0)
+        again = kill(store, other.id)
+        store.discard(other.id, again.token, now=T0, retention=DAY)
+        store.exhume(other.id, LeaseToken(99), now=T0, lease=LEASE)
+        job = added(store)
+        kill(store, job.id)
+
+        assert lossy(lambda: store.revive([job.id], now=T0)) == [job.id]
+        letter = kill(store, job.id)
+        token = lossy(lambda: store.exhume(job.id, letter.token, now=T0, lease=LEASE))
+        assert token == letter.token + 1
+        assert lossy(lambda: store.discard(job.id, token, now=T0, retention=DAY))
+        assert store.counts()[State.FAILED] == 1
+
+    def test_a_stop_that_revives(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        store.command(job.id, extend(1), now=T0)
+        kill(store, job.id)
+
+        assert lossy(lambda: store.command(job.id, stop(), now=T0))
+
+        assert claimed(store, job.id).commands == (extend(1), stop())
 
     def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")

@@ -4,7 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dispatcher.domain.cid import Cid
@@ -15,6 +15,7 @@ from dispatcher.domain.job import FollowUp, Job, State
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.dead import DeadLetters, Health
 from dispatcher.store.memory.figures import Figures
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
@@ -36,12 +37,13 @@ class _Entry:
     lease_until: float | None = None
     woken: bool = False
     result: str | None = None
+    health: Health = field(default_factory=Health)
 
     def is_leased(self, now: float) -> bool:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore(Figures):
+class MemoryStore(DeadLetters, Figures):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -64,10 +66,16 @@ class MemoryStore(Figures):
             entry = self._jobs.get(job_id)
             if entry is None or entry.is_leased(now):
                 return None
+            health = entry.health
+            if health.is_dead or (health.rests_until is not None and health.rests_until > now):
+                return None
             entry.token += 1
+            health.lapses += entry.lease_until is not None
+            health.rests_until = None
             entry.lease_until = now + lease
             entry.woken = False
-            return Claim(entry.job, LeaseToken(entry.token), tuple(entry.commands))
+            token, commands = LeaseToken(entry.token), tuple(entry.commands)
+            return Claim(entry.job, token, commands, health.crashes, health.lapses)
 
     def save(
         self,
@@ -84,7 +92,7 @@ class MemoryStore(Figures):
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = now + lease
-            return Claim(job, claim.token, tuple(entry.commands))
+            return replace(claim, job=job, commands=tuple(entry.commands))
 
     def release(
         self,
@@ -107,6 +115,7 @@ class MemoryStore(Figures):
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = None
+            entry.health = Health()
             if due is None:
                 self._end(entry, now, now + retention)
                 return True
@@ -181,7 +190,10 @@ class MemoryStore(Figures):
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
             entry.follow_up = due_for(entry.commands) or entry.follow_up
-            self._hasten(job_id, now)
+            if command.kind == "stop":
+                entry.health.recover()
+            if not entry.health.is_dead:
+                self._hasten(job_id, now)
             return True
 
     def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
@@ -275,7 +287,10 @@ class MemoryStore(Figures):
             raise LeaseLost(job.id)
         document = entry.result if result is None else json.dumps(result)
         entry.job, entry.result = job, document
-        entry.log.extend(event for event in log if event.logged)
+        kept = [event for event in log if event.logged]
+        entry.log.extend(kept)
+        if kept:
+            entry.health.lapses = 0
         del entry.commands[:taken]
         if (wait := credit_wait(job)) is not None:
             self._waiting[job.id] = wait

@@ -12,11 +12,13 @@ local addresses = prefix .. ':addresses' -- hash: address on the network -> job
 local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
 local exposing = prefix .. ':exposed'  -- set: accounts that have jobs which are not over
 local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are not over are where they are for it
+local dead = prefix .. ':dead'         -- sorted set: dead letter -> since when
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken, address, exposed, reason
+--       token, lease_until, last, answer, commanded, woken, address, exposed, reason; and of turns that failed:
+--       crashes, lapses, rests_until, trouble (JSON), failures, dead, dropped
 local function job_key(id) return prefix .. ':job:' .. id end
 
 -- list: events (JSON), the oldest first
@@ -107,8 +109,9 @@ local function put_record()
     'exposed', exposed, 'address', facts.address, 'reason', facts.reason)
 end
 
--- Appends the events that stand in ARGV from position `first` on.
+-- Appends the events that stand in ARGV from position `first` on. That is progress: no worker hung before it.
 local function append_log(id, first)
+  if #ARGV >= first then redis.call('HDEL', job_key(id), 'lapses') end
   for position = first, #ARGV do
     redis.call('RPUSH', log_key(id), ARGV[position])
   end
@@ -133,7 +136,7 @@ end
 local function kinds_waiting(id)
   local kinds = {}
   for _, command in ipairs(redis.call('LRANGE', commands_key(id), 0, -1)) do
-    kinds[string.match(command, '^{"kind":"(%a+)"')] = true
+    kinds[string.match(command, '^{"kind":"(%a+)"') or 'unreadable'] = true
   end
   return kinds
 end
@@ -143,8 +146,19 @@ local function wanted(id)
   local kinds = kinds_waiting(id)
   if kinds['stop'] then return 'stop' end
   if kinds['extend'] then return 'extend' end
-  if kinds['retry'] or kinds['resolve'] then return 'dispatch' end
+  if next(kinds) then return 'dispatch' end
   return nil
+end
+
+-- Gives a job as many tries as a new one, dead letter or not. What its trouble was is kept until a turn ends well.
+local function recover(id)
+  redis.call('HDEL', job_key(id), 'crashes', 'lapses', 'rests_until', 'dead')
+  redis.call('ZREM', dead, id)
+end
+
+-- What is kept of the job's trouble: {trouble, failures, rests_until, dead, dropped}
+local function trouble_of(id)
+  return redis.call('HMGET', job_key(id), 'trouble', 'failures', 'rests_until', 'dead', 'dropped')
 end
 
 -- Brings the agenda entry forward to `now`, unless it is due earlier.
