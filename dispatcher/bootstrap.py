@@ -56,6 +56,7 @@ def build(settings: Settings, app: Any) -> Runtime:
             retention=settings.retention.total_seconds(),
             crashes_at_most=settings.crashes_at_most,
         ),
+        stamps=lambda account: not settings.has_idempotency_keys(account),
         scrub=Scrubber(settings.secrets()).text,
     )
     return Runtime(settings, parts, accounts)
@@ -69,6 +70,8 @@ def _provider(account: Account, traffic: Traffic, clock: Clock) -> Disciplined:
         ipfs_api_url=account.ipfs_api_url,
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
+        idempotency_keys=account.idempotency_keys,
+        project=account.project,
         monotonic=monotonic,
     )
     return Disciplined(

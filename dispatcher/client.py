@@ -23,6 +23,7 @@ from dispatcher.engine import dead, intake, many, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.reconcile import reconcile as reconcile_all
+from dispatcher.engine.resolve import resolve
 from dispatcher.engine.strays import stop_by_hand
 from dispatcher.library import parts as _parts
 from dispatcher.library import runtime as _runtime
@@ -401,6 +402,18 @@ class JobHandle:
         """Ask for `by` more run time (`30m`). Raises `NotPossible` with the reason."""
         seconds = int(parse_duration(by).total_seconds())
         operate.extend(self._parts, self._id, seconds, by=who or _user())
+        return self
+
+    def resolve(
+        self, *, posted: str | None = None, not_posted: bool = False, by: str | None = None
+    ) -> "JobHandle":
+        """Say what became of a post that cannot be found out about: it is at the address `posted`, or nowhere.
+
+        Raises `NotPossible` with the reason, above all if the job at `posted` is another one; `ProviderError` if the
+        network does not show that now.
+        """
+        address = None if posted is None else RemoteAddress(posted)
+        resolve(self._parts, self._id, posted=address, not_posted=not_posted, by=by or _user())
         return self
 
     def trouble(self) -> Trouble | None:

@@ -105,6 +105,7 @@ class World:
             options=options,
             faults=faults,
         )
+        self.keyed = self.network.options.generation == 3
         self.transport = SimulatedTransport(self.network, waited=self.clock.move)
         self.bell, self.recorder = BellQueue(), Recorder()
         self.traffic: Traffic = MemoryTraffic()
@@ -119,6 +120,7 @@ class World:
             observer=self.recorder,
             new_id=lambda: JobId(f"job_{next(numbers):024x}"),
             timing=timing or Timing(),
+            stamps=lambda _: not self.keyed,
         )
 
     def provider(self, name: str) -> Disciplined:
@@ -140,6 +142,7 @@ class World:
             ipfs_gateway_url="http://network.test/ipfs/",
             ipfs_jwt=SecretStr("test-jwt"),
             transport=self.transport,
+            idempotency_keys=self.keyed,
         )
 
     def enqueue(self, definition_: dict[str, Any] | None = None, **fields: Any) -> JobId:
@@ -218,11 +221,15 @@ class World:
     def check_log(self, job_id: JobId) -> None:
         """The log alone leads to the job's record, but for the counters that unlogged looks move."""
         told, kept = replay(self.parts.store.events(job_id)), self.job(job_id)
+        sought = {"looks", "held_until", "clear_at", "failed", "looked_at", "error", "hopeless"}
         looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
         for name in type(kept).model_fields:
             if name in {"version", "updated_at"}:
                 continue
             mine, theirs = getattr(kept, name), getattr(told, name)
+            if name == "call" and mine is not None and mine.search is not None:
+                mine = mine.model_dump(exclude={"search": sought})
+                theirs = theirs.model_dump(exclude={"search": sought})
             if name == "remote" and mine is not None:
                 mine, theirs = mine.model_dump(exclude=looks), theirs.model_dump(exclude=looks)
             assert mine == theirs, name

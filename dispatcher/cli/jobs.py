@@ -129,6 +129,7 @@ def _show(handle: client.JobHandle) -> None:
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
             ("market", seen["market"]),
+            ("cid", seen["cid"]),
             ("address", seen["address"]),
             ("host", seen["node"]),
             ("created", seen["created_at"]),

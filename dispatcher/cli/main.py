@@ -18,6 +18,7 @@ from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.reconcile import reconcile_command
+from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -50,6 +51,7 @@ for _command in (
     jobs_command,
     stop_command,
     extend_command,
+    resolve_command,
     events_command,
     dead_group,
     balance_command,

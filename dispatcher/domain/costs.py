@@ -146,7 +146,10 @@ def final_cost(job: Job) -> Decimal:
         return ZERO
     if job.remote.phase is Phase.GONE and job.remote.ended_at is None:
         return job.spend.posted
-    return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved_at_most(job))
+    reserved = reserved_at_most(job)
+    if job.call is not None and job.remote.timeout < job.call.adds_to + job.call.seconds:
+        reserved -= job.call.amount  # an extension that the record does not show to the end did not land
+    return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved)
 
 
 def reserved_at_most(job: Job) -> Decimal:

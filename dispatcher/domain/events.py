@@ -1,8 +1,8 @@
 """What can happen to a job, as data: the only way its record changes, and the log that people read.
 
 Every event has `at` (unix seconds) and says what happened, never what should happen next. The log of a job is
-enough to derive its record again with `lifecycle.replay`, but for `Looked`: looks that brought nothing new only
-move counters, and are not logged.
+enough to derive its record again with `lifecycle.replay`, but for `Looked` and `CallSought`: looks that brought
+nothing new only move counters, and are not logged.
 """
 
 from decimal import Decimal
@@ -32,6 +32,7 @@ class Enqueued(EventBase):
     spec: JobSpec
     fingerprint: str
     cid: Cid
+    stamped: bool = False
 
 
 class Waited(EventBase):
@@ -78,7 +79,10 @@ class CallIntended(EventBase):
 
 
 class CallUndecided(EventBase):
-    """The call brought no usable answer: it may have landed, and is asked again with the same key."""
+    """The call brought no usable answer: it may have landed, and is asked again with the same key.
+
+    `doubtful`: on an account without idempotency keys it is looked for first.
+    """
 
     kind: Literal["call_undecided"] = "call_undecided"
     operation: Operation
@@ -89,6 +93,78 @@ class CallUndecided(EventBase):
     """False: it was held back here. That is not a try."""
     in_doubt: bool = True
     """For a call that was held back: whether it may have been sent before."""
+    doubtful: bool = False
+
+
+class CallUndone(EventBase):
+    """On an account without idempotency keys: the call surely had no effect, and another takes its place later."""
+
+    kind: Literal["call_undone"] = "call_undone"
+    operation: Operation
+    key: IdempotencyKey
+    error: str
+    retry_at: float
+
+
+class CallSought(EventBase):
+    """The network was looked through, and the post was not there; or it could not be (`error`; `hopeless`: not
+    until something changes that a person has to change)."""
+
+    logged: ClassVar[bool] = False
+    kind: Literal["call_sought"] = "call_sought"
+    key: IdempotencyKey
+    error: str | None = None
+    hopeless: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
+    as_of: float | None = None
+    """When what was seen was asked for, unix seconds; a list that was read a moment ago may do."""
+
+
+class CallUnresolved(EventBase):
+    """Whether the post landed cannot be found out here: nothing is sent until a person says; `detail` says how."""
+
+    kind: Literal["call_unresolved"] = "call_unresolved"
+    key: IdempotencyKey
+    detail: str
+
+
+class CallNotFound(EventBase):
+    """The call did not land: looks over long enough do not show it (`by` is `search`), or a person says so."""
+
+    kind: Literal["call_not_found"] = "call_not_found"
+    operation: Operation
+    key: IdempotencyKey
+    by: str
+
+
+class PostFound(EventBase):
+    """The post had landed: the job is on the network, found there or named by a person (`by`).
+
+    `amount`: US dollars that the network asks for its `seconds`.
+    """
+
+    kind: Literal["post_found"] = "post_found"
+    key: IdempotencyKey
+    address: RemoteAddress
+    seconds: int
+    amount: Usd
+    by: str
+
+
+class ResolveOrdered(EventBase):
+    """A person says that the job is at `address`; the network's record of it is read before that is believed."""
+
+    kind: Literal["resolve_ordered"] = "resolve_ordered"
+    address: RemoteAddress
+    by: str
+
+
+class ResolveDropped(EventBase):
+    """The job is not at the address that a person named: `detail` says why."""
+
+    kind: Literal["resolve_dropped"] = "resolve_dropped"
+    detail: str
 
 
 class CallExpired(EventBase):
@@ -241,10 +317,17 @@ Event = (
     | Pinned
     | CallIntended
     | CallUndecided
+    | CallUndone
+    | CallSought
+    | CallUnresolved
+    | CallNotFound
     | CallExpired
     | CallRefused
     | CallShort
     | Posted
+    | PostFound
+    | ResolveOrdered
+    | ResolveDropped
     | Extended
     | StopConfirmed
     | Observed

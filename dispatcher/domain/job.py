@@ -60,6 +60,7 @@ class Reason(StrEnum):
     RUNNING = "running"
     EXTENDING = "extending"
     STOP_REQUESTED = "stop_requested"
+    UNRESOLVED = "unresolved"  # whether the post landed cannot be found out here: a person has to say
     # ends, and why a stop is asked for
     FINISHED = "finished"
     OPERATOR = "operator"
@@ -162,6 +163,31 @@ class Remote(Record):
         return None if self.started_at is None else self.started_at + self.timeout
 
 
+class Search(Record):
+    """How far it is found out whether a call landed, on an account without idempotency keys."""
+
+    since: float
+    """The last moment at which the call may have been sent, as far as is known."""
+    looks: int = 0
+    """Looks since then that would show it, if it had landed and the index were up to date."""
+    clear_at: float | None = None
+    """When the last of these was."""
+    failed: int = 0
+    """Looks in a row that told nothing."""
+    looked_at: float | None = None
+    error: str | None = None
+    """Why the last look told nothing."""
+    held_until: float | None = None
+    """The next look was held back until then."""
+    hopeless: bool = False
+    """Looks cannot tell anything, as things are."""
+    parked_at: float | None = None
+    """Since when a person is asked to say what became of the call."""
+    adopt: RemoteAddress | None = None
+    """The address that a person named as what became of the post."""
+    adopt_by: str = ""
+
+
 class Call(Record):
     """A call that was written down and is not yet settled: sent or not, answered or not."""
 
@@ -187,6 +213,8 @@ class Call(Record):
     """How often it was sent without a usable answer, in this epoch."""
     retry_at: float | None = None
     error: str | None = None
+    search: Search | None = None
+    """On an account without idempotency keys: it may have landed, and is looked for instead of being sent again."""
     held: str | None = None
     """What holds it back, if its last try was not sent."""
     unsent_until: float | None = None
@@ -264,6 +292,8 @@ class Job(Record):
     fingerprint: str
     cid: Cid
     """CID of the definition, computed here; pinning must return the same."""
+    stamped: bool = False
+    """The definition bears the job's id: no other job has its CID, and the job can be found by it."""
     state: State = State.ENQUEUED
     reason: Reason = Reason.NEW
     created_at: float
@@ -279,6 +309,8 @@ class Job(Record):
     """Posts that were written down so far; the next one's ordinal is one more. Likewise for the other two."""
     extend_calls: int = 0
     stops: int = 0
+    lost_posts: int = 0
+    """Posts that were looked for, for long, and are not on the network."""
     extends: int = 0
     """Extensions that landed."""
     post_refused: str | None = None

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from dispatcher.domain import events as ev
+from dispatcher.domain import unkeyed
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import (
     MONEY_WAITS,
@@ -18,6 +19,7 @@ from dispatcher.domain.job import (
     Phase,
     Reason,
     Remote,
+    Search,
     Spend,
     State,
     StopOrder,
@@ -35,6 +37,7 @@ def create(event: ev.Enqueued) -> Job:
         spec=event.spec,
         fingerprint=event.fingerprint,
         cid=event.cid,
+        stamped=event.stamped,
         created_at=event.at,
         updated_at=event.at,
     )
@@ -85,9 +88,15 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return _intended(job, event)
         case ev.CallUndecided() | ev.CallExpired():
             return _again(job, event)
+        case ev.CallUndone() | ev.CallNotFound():
+            return unkeyed.gone(job, _open(job, event.key), event)
+        case ev.CallSought() | ev.CallUnresolved():
+            return unkeyed.sought(_open(job, event.key), event)
+        case ev.ResolveOrdered() | ev.ResolveDropped():
+            return unkeyed.resolving(job, event)
         case ev.CallRefused() | ev.CallShort():
             return _denied(job, event)
-        case ev.Posted():
+        case ev.Posted() | ev.PostFound():
             return _posted(job, event)
         case ev.Extended():
             return _extended(job, event)
@@ -99,7 +108,7 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
         case ev.StopOrdered():
             return {
                 "stop": StopOrder(reason=event.reason, by=event.by, at=event.at),
-                "reason": Reason.STOP_REQUESTED,
+                "reason": Reason.UNRESOLVED if unkeyed.is_parked(job) else Reason.STOP_REQUESTED,
                 "extend_ordered": (),
                 "remote": None if job.remote is None else _looked_at_afresh(job.remote),
             }
@@ -197,6 +206,8 @@ def _again(job: Job, event: ev.CallUndecided | ev.CallExpired) -> dict[str, Any]
     update: dict[str, Any] = {"held": None, "unsent_until": None}
     if isinstance(event, ev.CallUndecided) and event.sent:
         update |= {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+        if event.doubtful:
+            update["search"] = Search(since=event.at)
     elif isinstance(event, ev.CallUndecided):
         unsent_until = None if event.in_doubt else event.retry_at
         update = {"retry_at": event.retry_at, "held": event.error, "unsent_until": unsent_until}
@@ -237,11 +248,11 @@ def _denied(job: Job, event: ev.CallRefused | ev.CallShort) -> dict[str, Any]:
     return changes
 
 
-def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
+def _posted(job: Job, event: ev.Posted | ev.PostFound) -> dict[str, Any]:
     _open(job, event.key)
     remote = Remote(
         address=event.address,
-        run=event.run,
+        run=event.run if isinstance(event, ev.Posted) else None,
         posted_at=event.at,
         looked_at=event.at,
         changed_at=event.at,
@@ -322,7 +333,9 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
         elif event.error is None:
             update |= {"seen_at": event.at, "missing_since": None}
-        return {"remote": remote.model_copy(update=update)}
+        told_nothing = event.error or ("the index does not have the job" if event.missing else None)
+        searched = unkeyed.looked(job, event.at, told_nothing)
+        return {"remote": remote.model_copy(update=update), **searched}
     seen = event.shown() | {
         "looked_at": event.at,
         "changed_at": event.at,
@@ -332,7 +345,10 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}
-    changes: dict[str, Any] = {"remote": remote.model_copy(update=seen)}
+    changes: dict[str, Any] = {
+        "remote": remote.model_copy(update=seen),
+        **unkeyed.looked(job, event.at, None),
+    }
     if event.phase is Phase.RUNNING and job.state is State.QUEUED:
         changes["state"] = State.RUNNING
     alive, wait = event.phase in (Phase.QUEUED, Phase.RUNNING), job.wait

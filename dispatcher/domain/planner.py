@@ -31,6 +31,7 @@ from dispatcher.domain.costs import extension_refusal, highest_rate, next_extens
 from dispatcher.domain.job import MONEY_WAITS, FollowUp, Job, Operation, Phase, Reason, Remote, State
 from dispatcher.domain.job import Wait as Waiting
 from dispatcher.domain.money import affordable_seconds
+from dispatcher.domain.rules_unkeyed import find_extension, find_post
 from dispatcher.domain.traffic import LONGEST_PRESSING_PAUSE
 
 RESULT_GRACE = 60.0
@@ -129,7 +130,7 @@ def stop_before_posting(job: Job) -> Due | None:
 
 def settle_post(job: Job) -> Due | None:
     """A post is written down: it is sent until the network says what became of it."""
-    if job.call is None or job.call.operation is not Operation.POST:
+    if job.call is None or job.call.operation is not Operation.POST or job.call.search is not None:
         return None
     reason = Reason.AWAITING_NETWORK if job.call.tries or job.call.held else None
     at = job.call.retry_at or 0
@@ -197,6 +198,8 @@ def stop(job: Job) -> Due | None:
 def settle_extend(job: Job) -> Due | None:
     """An extension is written down: it is sent until the network says what became of it."""
     if job.call is None or job.call.operation is not Operation.EXTEND or not _may_extend(job):
+        return None
+    if job.call.search is not None:
         return None
     return Due("settle_extend", job.call.retry_at or 0, Send(job.call.key), FollowUp.EXTEND, Reason.EXTENDING)
 
@@ -293,11 +296,13 @@ RULES: Final[tuple[Rule, ...]] = (
     policy_stop,
     stop_before_posting,
     settle_post,
+    find_post,
     refused_post,
     vanished,
     over,
     stop,
     settle_extend,
+    find_extension,
     ordered_extend,
     policy_extend,
     poll,
@@ -340,7 +345,7 @@ def _after_short(job: Job) -> float:
     if job.wait is None or job.wait.reason not in (*MONEY_WAITS, Reason.AWAITING_NETWORK):
         return 0
     margin = job.spec.policies.margin_seconds() or 60.0
-    return job.wait.last + max(min(margin / 8, 30.0), 1.0)
+    return max(job.wait.last + max(min(margin / 8, 30.0), 1.0), job.wait.retry_at or 0.0)
 
 
 def _next_try(job: Job) -> float:

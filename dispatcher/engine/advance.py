@@ -14,6 +14,7 @@ from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
+from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.engine import crashes
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
@@ -191,6 +192,12 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
             if (refusal := extension_refusal(job, command.seconds)) is not None:
                 return [ev.ExtendDropped(at=now, seconds=command.seconds, detail=refusal)]
             return [ev.ExtendOrdered(at=now, seconds=command.seconds, by=command.by)]
+        case "resolve":
+            if job.call is None or resolution_refusal(job) is not None:
+                return []  # it was found out meanwhile
+            if command.address is not None:
+                return [ev.ResolveOrdered(at=now, address=command.address, by=command.by)]
+            return [ev.CallNotFound(at=now, operation=Operation.POST, key=job.call.key, by=command.by)]
         case "retry":
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0

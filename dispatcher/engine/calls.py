@@ -4,6 +4,10 @@
 its hold. The engine saves that, and only then `send` sends it. What comes back decides by the error's verdict:
 undecided calls stay open and are sent again under the same key; a call that surely did not happen gets the next
 epoch; a final refusal closes the call and frees its hold.
+
+On an account without idempotency keys a call is sent once. What may have landed is looked for then (`finding`); what
+surely did not have an effect makes room for another call. Stops are sent again there as well: a second one does
+nothing.
 """
 
 from dataclasses import replace
@@ -21,6 +25,7 @@ from dispatcher.domain.errors import (
     NotFound,
     NotSent,
     ProviderError,
+    RateLimited,
     SettingsError,
     Unauthorized,
     Verdict,
@@ -32,6 +37,7 @@ from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing, not_held
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Held
 from dispatcher.ports.mending import Stray
@@ -44,6 +50,8 @@ _ACCOUNT_RETRY: Final = 60.0
 
 _SENT_AT_ONCE: Final = 5.0
 """Seconds of the wall's time. A call that was written down longer ago may have been sent by a worker that died."""
+
+_UNHEARD: Final = "whoever was to send it was not heard of again"
 
 _DOUBTS: Final = 6
 """How often a call that may have landed is sent before a refusal of it is believed, if it was the last word too."""
@@ -106,23 +114,33 @@ def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list
         and not may_have_landed
     ):
         return _withdrawn(parts, job, call)
+    repeatable = True
     try:
         before = None if job.remote is None else job.remote.deadline
         provider = parts.providers.account(job.spec.account, before=before)
+        repeatable = provider.capabilities.idempotency_keys or call.operation is Operation.STOP
+        if not repeatable and may_have_landed:
+            return [_undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
         return _ask(parts, provider, job, call)
     except NotSent as e:
         return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
+        if not repeatable:
+            return [_undone(parts, job, call, e, _ACCOUNT_RETRY)]
         return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
+    except RateLimited as e:
+        if not repeatable:
+            return [_undone(parts, job, call, e, e.retry_after or 0)]
+        return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
     except ProviderError as e:
+        if not repeatable and e.verdict is Verdict.SAME_KEY:
+            return [_undecided(parts, call, str(e), 0, doubtful=True)]
         believed = not may_have_landed or (call.tries >= _DOUBTS and call.error == str(e))
         doubtful = e.verdict is Verdict.FINAL and not believed
         if e.verdict is Verdict.SAME_KEY or (doubtful and call.operation is not Operation.STOP):
             # Of a call that landed the network would repeat the answer. What refuses it may be something in
             # between, and believing that would abandon, or post again, a job that is there.
-            now = parts.clock.now()
-            wait = call_retry(job, call.tries + 1, e.retry_after, _left(job, now))
-            return [_undecided(parts, call, str(e), wait)]
+            return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
         return _denied(parts, job, call, e)
 
 
@@ -173,6 +191,7 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
                 cid=job.cid, market=quote.market, seconds=call.seconds, node=job.spec.node, key=call.key
             )
             parts.ledger.confirm(job.spec.account, quote.hold, posted.amount)
+            learn_project(parts, provider, job.spec.account, posted.project)
             return [
                 ev.Posted(
                     at=parts.clock.now(),
@@ -208,9 +227,26 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             assert_never(call.operation)
 
 
-def _undecided(parts: Parts, call: Call, error: str, wait: float) -> ev.Event:
+def _undecided(parts: Parts, call: Call, error: str, wait: float, *, doubtful: bool = False) -> ev.Event:
     now = parts.clock.now()
-    return ev.CallUndecided(at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait)
+    return ev.CallUndecided(
+        at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait, doubtful=doubtful
+    )
+
+
+def _undone(parts: Parts, job: Job, call: Call, error: Exception, wait: float) -> ev.Event:
+    """The call surely had no effect, and without a key that is not sent again but begun anew. A post's hold stays for
+    the next one."""
+    if call.hold is not None and call.operation is not Operation.POST:
+        parts.ledger.void(job.spec.account, call.hold)
+    now = parts.clock.now()
+    return ev.CallUndone(
+        at=now, operation=call.operation, key=call.key, error=str(error), retry_at=now + wait
+    )
+
+
+def _retry(parts: Parts, job: Job, call: Call, error: ProviderError) -> float:
+    return call_retry(job, call.tries + 1, error.retry_after, _left(job, parts.clock.now()))
 
 
 def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from dispatcher.domain.cid import cid_of
-from dispatcher.domain.errors import RequestConflict
+from dispatcher.domain.definition import canonical_json
+from dispatcher.domain.definition.stamp import stamp
+from dispatcher.domain.errors import InvalidRequest, RequestConflict
 from dispatcher.domain.events import Enqueued
+from dispatcher.domain.faults import Fault, under
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import create
-from dispatcher.domain.request import JobRequest
+from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Added, NewJob
@@ -19,9 +22,10 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
 
     A request whose id is known gives the job that is there. Raises `RequestConflict` if that job asked for
     something else; the other requests of the same call are stored all the same, and sending them again is
-    harmless if they have request ids.
+    harmless if they have request ids. Raises `InvalidRequest`, and stores nothing, for a definition that is too
+    large with its stamp.
     """
-    added = parts.store.add([_new_job(parts, request) for request in requests])
+    added = parts.store.add(_new_jobs(parts, requests))
     ring(parts.waker, FollowUp.DISPATCH, [item.id for item in added if item.new])
     for request, item in zip(requests, added, strict=True):
         if not item.same_request:
@@ -29,14 +33,34 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
     return added
 
 
+def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
+    new = [_new_job(parts, request) for request in requests]
+    faults: list[Fault] = []
+    for index, item in enumerate(new):
+        if len(item.document) > DEFINITION_AT_MOST:
+            message = (
+                f"is larger than {DEFINITION_AT_MOST} bytes with the dispatcher's stamp in its meta, which the "
+                "account needs: keep data out of it"
+            )
+            fault = Fault("definition", message)
+            faults.extend(under(f"requests[{index}]", [fault]) if len(new) > 1 else [fault])
+    if faults:
+        raise InvalidRequest(faults)
+    return new
+
+
 def _new_job(parts: Parts, request: JobRequest) -> NewJob:
-    now = parts.clock.now()
+    now, job_id = parts.clock.now(), JobId(parts.new_id())
+    stamped = parts.stamps(request.account)
     document = request.document()
+    if stamped:
+        document = canonical_json(stamp(request.definition, dispatch_id=job_id, attempt=1))
     event = Enqueued(
         at=now,
-        id=JobId(parts.new_id()),
+        id=job_id,
         spec=request.spec(),
         fingerprint=request.fingerprint(),
         cid=cid_of(document),
+        stamped=stamped,
     )
     return NewJob(create(event), event, document, due_at=now + parts.pace(parts.timing.bell))

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dispatcher.domain.ids import JobId
+from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
@@ -40,6 +41,10 @@ class Timing:
     """So many leases in a row that lapsed without progress (a release, an event that was saved) do the same."""
 
 
+def _no_stamp(_: AccountName) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the engine touches."""
@@ -53,6 +58,9 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    lists: Lists = field(default_factory=Lists)
+    stamps: Callable[[AccountName], bool] = _no_stamp
+    """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
     scrub: Callable[[str], str] = str
     """Takes secrets out of what is kept of an error."""
 

@@ -12,9 +12,10 @@ from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
-from dispatcher.engine import calls
+from dispatcher.engine import calls, finding, resolve
 from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Held
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
@@ -47,6 +48,16 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
             return Performed(calls.begin(parts, job, action.operation, action.seconds))
         case act.Send():
             return Performed(calls.send(parts, job, found=found))
+        case act.FindPosted():
+            return Performed([finding.find(parts, job)])
+        case act.Adopt():
+            return Performed([resolve.adopt(parts, job, action.address)])
+        case act.TakeExtended():
+            return Performed([finding.take_extended(parts, job)])
+        case act.Disown():
+            return Performed([finding.disown(parts, job)])
+        case act.Park():
+            return Performed([finding.park(parts, job)])
         case act.Look():
             return Performed([_look(parts, job)])
         case act.OrderStop():
@@ -96,6 +107,9 @@ def _hold_credit(parts: Parts, job: Job) -> ev.Event:
 
 def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
     amount = price_at_most(hourly, seconds)
+    if job.posts:
+        # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
+        parts.ledger.void(job.spec.account, calls.hold_name(job.id, Operation.POST, job.posts))
     quote = Quote(
         market=market.address,
         rate_per_hour=hourly,
@@ -134,7 +148,9 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
 def _look(parts: Parts, job: Job) -> ev.Event:
     remote = _remote(job)
     try:
-        seen = parts.providers.account(job.spec.account).get(remote.address)
+        provider = parts.providers.account(job.spec.account)
+        seen = provider.get(remote.address)
+        learn_project(parts, provider, job.spec.account, seen.project)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
     except NotSent as e:

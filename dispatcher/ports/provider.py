@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.stamp import Stamp
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.domain.outcome import RunReport
 
@@ -62,6 +62,7 @@ class PostedJob:
     amount: Decimal
     reservation: str | None
     tx: str | None = None
+    project: ProjectAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class RemoteJob:
     """The dispatcher's mark in its definition, if that is shown and bears one."""
     defined: bool = False
     """Whether its definition is shown: the network fills it in from IPFS after a while."""
+    project: ProjectAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ class Capabilities:
 class Provider(Protocol):
     """One account on one network. Every method may raise `ProviderError` and nothing else.
 
-    Writes take an idempotency key; the same key with the same arguments has at most one effect.
+    Writes take an idempotency key; the same key with the same arguments has at most one effect, unless the
+    capabilities say that this network knows no keys.
     """
 
     @property
@@ -170,6 +173,15 @@ class Provider(Protocol):
     ) -> PostedJob: ...
 
     def get(self, address: RemoteAddress) -> RemoteJob: ...
+
+    def learn_project(self, project: ProjectAddress) -> None:
+        """Take note of whose jobs this account's are: from then on they can be listed."""
+        ...
+
+    @property
+    def project(self) -> ProjectAddress | None:
+        """Whose jobs this account's are, if that is known."""
+        ...
 
     def list_jobs(
         self,

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.domain.waiting import Line
 from dispatcher.ports.dead import DeadLetterStore
@@ -42,16 +42,18 @@ class Added:
 class Command:
     """What an operator, the watch for credit (`retry`: there is enough now) or reconciliation asks of a job.
 
-    It is kept until a worker has taken it into the record. `unreadable` stands for one that a newer version left, or
-    that is damaged: it has no effect, and keeps no other from having one. Reconciliation's: `mended` has something
-    noted in the log, `adopt` has the job go on as another one on the network; `detail` says what, and which address.
+    It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
+    without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
+    no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
+    has the job go on as another one on the network; `detail` says what, and which address.
     """
 
-    kind: Literal["stop", "extend", "retry", "unreadable", "mended", "adopt"]
+    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt"]
     by: str
     at: float
     seconds: int = 0
     detail: str = ""
+    address: RemoteAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,14 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
     def is_pinned(self, cid: Cid) -> bool: ...
 
     def mark_pinned(self, cid: Cid) -> None: ...
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        """Whose jobs the account's are on the network, as last noted."""
+        ...
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        """Keep whose jobs the account's are; it takes the place of what was noted before."""
+        ...
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         """True for one caller in each `period` seconds: for work that one of many workers should do."""

@@ -16,7 +16,7 @@ import structlog
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import NotSent, ProviderError, StoreError
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency, outcome_of
 from dispatcher.domain.view import timestamp
@@ -79,6 +79,14 @@ class Disciplined:
     @property
     def capabilities(self) -> Capabilities:
         return self._provider.capabilities
+
+    @property
+    def project(self) -> ProjectAddress | None:
+        """Whose jobs this account's are, if that is known."""
+        return self._provider.project
+
+    def learn_project(self, project: ProjectAddress) -> None:
+        self._provider.learn_project(project)
 
     @property
     def requests_per_second(self) -> float:

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
-from dispatcher.domain.ids import AccountName
+from dispatcher.domain.ids import AccountName, ProjectAddress
 from dispatcher.settings import urls
 
 PREFIX = "DISPATCHER_"
@@ -67,9 +67,19 @@ Credential = Annotated[SecretStr, AfterValidator(_credential)]
 RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
 
 
+def _address(value: str) -> str:
+    text = value.strip()
+    if not re.fullmatch(r"[1-9A-HJ-NP-Za-km-z]{32,44}", text):
+        raise ValueError("it is not an address on the network: 32 to 44 characters of base58")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class NamedAccount(BaseModel):
     """A further account as it is written: DISPATCHER_ACCOUNTS__<NAME>__<FIELD>. What is left out is the same
-    as for the default account, but for the key."""
+    as for the default account, but for the key and the project."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -78,6 +88,8 @@ class NamedAccount(BaseModel):
     ipfs_api_url: WebUrl | None = None
     ipfs_gateway_url: GatewayUrl | None = None
     ipfs_jwt: Credential | None = None
+    idempotency_keys: bool | None = None
+    project: Address | None = None
     requests_per_second: RequestRate | None = None
 
 
@@ -92,6 +104,10 @@ class Account:
     ipfs_gateway_url: str
     ipfs_jwt: SecretStr | None = field(repr=False)
     """None: definitions cannot be pinned."""
+    idempotency_keys: bool
+    """False: the network's API is older than keys and ignores them."""
+    project: ProjectAddress | None
+    """The account's own address on the network; None: it is learnt from the network's answers."""
     requests_per_second: float
 
 
@@ -138,6 +154,12 @@ class Settings(BaseSettings):
 
     nosana_api_key: Credential | None = Field(None, description="the default account's API key, nos_...")
     nosana_api_url: WebUrl = Field("https://dashboard.k8s.prd.nos.ci", description="the Nosana credits API")
+    nosana_idempotency_keys: bool = Field(
+        True, description="false for an API that is older than idempotency keys; also for what only enqueues"
+    )
+    nosana_project: Address | None = Field(
+        None, description="the default account's own address on the network; learnt if it is not said"
+    )
     ipfs_api_url: WebUrl = Field("https://api.pinata.cloud", description="where definitions are pinned")
     ipfs_gateway_url: GatewayUrl = Field(
         "https://nosana.mypinata.cloud/ipfs/", description="where results are read"
@@ -258,8 +280,24 @@ class Settings(BaseSettings):
             ipfs_api_url=given.ipfs_api_url or self.ipfs_api_url,
             ipfs_gateway_url=given.ipfs_gateway_url or self.ipfs_gateway_url,
             ipfs_jwt=given.ipfs_jwt or self.ipfs_jwt,
+            idempotency_keys=self.has_idempotency_keys(name),
+            project=self._project(name),
             requests_per_second=given.requests_per_second or self.requests_per_second,
         )
+
+    def has_idempotency_keys(self, name: str) -> bool:
+        """Whether the account's network tells repeats of a call by their key. Also for accounts that are not here:
+        an application that only enqueues needs no API key, but has to know this."""
+        given = self.accounts.get(name)
+        said = given.idempotency_keys if given is not None else None
+        return self.nosana_idempotency_keys if said is None else said
+
+    def _project(self, name: str) -> ProjectAddress | None:
+        given = self.accounts.get(name)
+        said = given.project if given is not None else None
+        if said is None and name == DEFAULT_ACCOUNT:
+            said = self.nosana_project
+        return None if said is None else ProjectAddress(said)
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Everything that no log line may show."""

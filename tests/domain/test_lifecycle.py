@@ -25,11 +25,13 @@ from tests.domain.made import (
     expired,
     extended,
     extending_job,
+    found,
     held,
     held_job,
     intended,
     job_in,
     new_job,
+    not_found,
     observed,
     ordered_stop,
     pinned_job,
@@ -38,9 +40,13 @@ from tests.domain.made import (
     queued_job,
     refused,
     running_job,
+    searching_job,
     short,
+    sought,
     stopping_job,
     undecided,
+    undone,
+    unresolved,
     waited,
 )
 
@@ -109,6 +115,16 @@ allowed(S.ENQUEUED, "credit_held", new_job, held)
 allowed(S.ENQUEUED, "pinned", held_job, lambda job: ev.Pinned(at=T0, known=True))
 allowed(S.PINNED, "call_intended", pinned_job, lambda job: intended(job, Operation.POST))
 allowed(S.POSTING, "posted", posting_job, posted)
+for _state in (S.POSTING, S.QUEUED, S.RUNNING):
+    allowed(_state, "call_undone", WITH_CALL[_state], undone)
+    allowed(_state, "call_not_found", WITH_CALL[_state], not_found)
+allowed(S.POSTING, "call_sought", searching_job, sought)
+allowed(S.POSTING, "call_unresolved", searching_job, unresolved)
+allowed(S.POSTING, "post_found", searching_job, found)
+allowed(
+    S.POSTING, "resolve_ordered", searching_job, lambda job: ev.ResolveOrdered(at=T0, address=ADDRESS, by="x")
+)
+allowed(S.POSTING, "resolve_dropped", searching_job, lambda job: ev.ResolveDropped(at=T0, detail="no"))
 allowed(S.POSTING, "ended", posting_job, lambda job: dropped(job, T0, by="tester", reason="a bug"))
 allowed(S.STOPPING, "call_intended", stopping_job, lambda job: intended(job, Operation.STOP))
 allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
@@ -238,7 +254,7 @@ def test_every_event_survives_json(event: ev.Event) -> None:
 
 
 def test_only_looks_are_not_logged() -> None:
-    assert {kind for kind, event in KINDS.items() if not event.logged} == {"looked"}
+    assert {kind for kind, event in KINDS.items() if not event.logged} == {"looked", "call_sought"}
 
 
 def story() -> list[ev.Event]:

@@ -301,3 +301,49 @@ def test_an_env_file_that_is_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     message = _refusal(monkeypatch)
     assert ".env" in message
     assert CANARY not in message
+
+
+PROJECT = "7XkMcd1AYjCJU7SjrpGmGWHshfr9iVTiw88u6CThYEpL"
+
+
+def test_keys_and_project_of_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(
+        monkeypatch,
+        NOSANA_API_KEY="nos_a",
+        NOSANA_PROJECT=PROJECT,
+        ACCOUNTS__LAB__API_KEY="b",
+        ACCOUNTS__LAB__IDEMPOTENCY_KEYS="false",
+        ACCOUNTS__ZOO__API_KEY="c",
+        ACCOUNTS__ZOO__PROJECT=f" {PROJECT} ",
+    )
+    found = {name: settings.account(name) for name in settings.account_names()}
+    assert {name: each.idempotency_keys for name, each in found.items()} == {
+        "default": True,
+        "lab": False,
+        "zoo": True,
+    }
+    # An account's project is its own: nobody else's jobs are looked through for it.
+    assert {name: each.project for name, each in found.items()} == {
+        "default": PROJECT,
+        "lab": None,
+        "zoo": PROJECT,
+    }
+
+
+def test_what_only_enqueues_knows_about_keys_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(monkeypatch, NOSANA_IDEMPOTENCY_KEYS="false", ACCOUNTS__LAB__API_KEY="b")
+    assert not settings.has_idempotency_keys("default")
+    assert not settings.has_idempotency_keys("another")
+    assert not settings.account("lab").idempotency_keys
+    assert _load(monkeypatch, NOSANA_IDEMPOTENCY_KEYS="").has_idempotency_keys("default")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NOSANA_PROJECT", "me"), ("NOSANA_PROJECT", "0" * 40), ("NOSANA_IDEMPOTENCY_KEYS", "perhaps")],
+)
+def test_a_wrong_word_about_keys_or_project(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    said = _refusal(monkeypatch, **{name: value})
+    assert f"DISPATCHER_{name}: " in said
+    if name == "NOSANA_IDEMPOTENCY_KEYS":
+        assert "default: true" in said

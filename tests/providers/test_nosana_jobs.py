@@ -9,7 +9,7 @@ import pytest
 from dispatcher.domain.cid import NULL_CID
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.errors import MalformedAnswer, Verdict
-from dispatcher.domain.ids import RemoteAddress
+from dispatcher.domain.ids import ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import ExtendedJob, PostedJob
 from tests.providers.operations import ALL, KEYED
@@ -23,7 +23,10 @@ RUN = "HeQY62GPscQtPaNfigWsgFTEPjCUYuG8NNPQ27kTnfAD"
 
 def test_a_posted_job() -> None:
     found = asked(ALL["post"], good({"tx": "2jbw", "job": ADDRESS, "run": RUN, "credits": CREDITS, "new": 1}))
-    assert found == PostedJob(RemoteAddress(ADDRESS), RUN, Decimal("0.024"), "09ded125", "2jbw")
+    expected = PostedJob(
+        RemoteAddress(ADDRESS), RUN, Decimal("0.024"), "09ded125", "2jbw", ProjectAddress(NODE)
+    )
+    assert found == expected
 
 
 def test_what_a_posted_job_can_do_without() -> None:

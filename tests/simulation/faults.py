@@ -5,8 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 _WRITES = ["jobs.list", "jobs.extend", "jobs.stop"]
-_ROUTES = [*_WRITES, "jobs.get", "credits.balance", "ipfs.pin", "ipfs.get", "markets.get", "jobs.*", "*"]
+_ROUTES = [
+    *_WRITES,
+    "jobs.get",
+    "jobs.query",
+    "credits.balance",
+    "ipfs.pin",
+    "ipfs.get",
+    "markets.get",
+    "jobs.*",
+    "*",
+]
 _ROUTINE = ["lose_answer", "status", "in_progress"]
+_OF_KEYS = {"in_progress", "expire_key"}
 _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list_late"]
 
 
@@ -31,14 +42,16 @@ class Dangers:
     rich_at_last: bool
     claws_back: bool
     damage: float
+    keyed: bool
     requests_per_second: float
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
     """Some seeds are calm but poor, some are rich but stormy, most are in between."""
+    keyed = rng.random() < 0.6
     scarce = rng.random() < 0.5
     claws_back = rng.random() < 0.3
-    faults = [_fault(rng) for _ in range(rng.choice([0, 1, 3, 6]))]
+    faults = [_fault(rng, keyed=keyed) for _ in range(rng.choice([0, 1, 3, 6]))]
     if claws_back:
         faults.append({"route": "*", "kind": "drop_credit", "amount": "0.1", "probability": 0.003})
     if (
@@ -65,12 +78,13 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
         damage=rng.choice([0, 0, 0.3, 2.0]),
+        keyed=keyed,
         requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 
 
-def _fault(rng: random.Random) -> dict[str, Any]:
-    kind = rng.choice(_KINDS)
+def _fault(rng: random.Random, *, keyed: bool) -> dict[str, Any]:
+    kind = rng.choice([kind for kind in _KINDS if keyed or kind not in _OF_KEYS])
     fault: dict[str, Any] = {"kind": kind, "route": rng.choice(_ROUTES)}
     fault["probability"] = rng.choice([0.02, 0.1, 0.3])
     match kind:
@@ -93,7 +107,8 @@ def _fault(rng: random.Random) -> dict[str, Any]:
         case "expire_key":
             fault["route"] = rng.choice([*_WRITES, "jobs.*"])
         case "list_late":
-            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300])}
+            # Without keys a post is looked for, and five minutes are all that an index may lag then.
+            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300 if keyed else 60])}
         case _:
             pass
     return fault

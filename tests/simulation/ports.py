@@ -82,7 +82,7 @@ class Port:
     def __getattr__(self, method: str) -> Any:
         value = getattr(self._port, method)
         if not callable(value):
-            return value
+            return value  # what it says of itself is no call
         name, crossing, watch = f"{self._name}.{method}", self._crossing, self._watch
 
         def crossed(*args: Any, **kwargs: Any) -> Any:

@@ -9,18 +9,20 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.job import Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
 from dispatcher.engine.freezing import thaw
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
 from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
+from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
 from tests.simulation.faults import Dangers, draw_dangers
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
@@ -48,6 +50,7 @@ class Simulation:
             accounts=self.dangers.accounts,
             faults=self.dangers.faults,
             timing=Timing(retention=FOREVER),
+            options=Options(generation=3 if self.dangers.keyed else 2),
         )
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
@@ -59,6 +62,10 @@ class Simulation:
         self.world.traffic = Port(self.world.traffic, self.crossing, "traffic")
         self.world.requests_per_second = self.dangers.requests_per_second
         self.names = list(self.dangers.accounts)
+        for name in self.names:
+            account = self.world.network.accounts.of_key(f"nos_{name}")
+            assert account is not None
+            self.world.parts.store.note_project(AccountName(name), ProjectAddress(account.project))
         providers = Accounts({AccountName(name): self.world.provider(name) for name in self.names})
         networks = Networks(providers, self.crossing, self.books)
         self.shared = replace(
@@ -101,7 +108,7 @@ class Simulation:
         return self.world.parts.ledger._accounts[account]  # type: ignore[attr-defined]
 
     def _worker(self, skew: float) -> Parts:
-        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets())
+        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets(), lists=Lists())
 
     # The trace, and time
 

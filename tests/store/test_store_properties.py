@@ -30,7 +30,7 @@ STEPS = st.one_of(
     st.tuples(st.just("save"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2)),
     st.tuples(st.just("turn"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
     st.tuples(st.just("release"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
-    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry"])),
+    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry", "resolve"])),
     st.tuples(st.just("command_many"), st.lists(NUMBERS, max_size=3), st.sampled_from(["stop", "extend"])),
     st.tuples(st.just("take_due"), st.integers(0, 3), SECONDS.filter(bool)),
     st.tuples(st.just("wake"), st.lists(NUMBERS, max_size=2)),

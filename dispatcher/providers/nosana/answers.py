@@ -9,11 +9,12 @@ from typing import Any, Final, Literal
 
 from dispatcher.domain.cid import NULL_CID, Cid, is_cid
 from dispatcher.domain.definition.stamp import read_stamp
-from dispatcher.domain.ids import MarketAddress, RemoteAddress
+from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
     Balance,
     ExtendedJob,
+    ListedJob,
     Market,
     PostedJob,
     RemoteJob,
@@ -104,7 +105,7 @@ def pinned(value: object) -> Cid:
 
 
 def posted(value: object) -> PostedJob:
-    """`{tx, job, run, credits: {costUSD, reservationId, ...}}`."""
+    """`{tx, job, run, credits: {costUSD, reservationId, project, ...}}`."""
     fields = an_object(value, "the answer")
     job = fields.get("job")
     if not is_address(job):
@@ -116,6 +117,7 @@ def posted(value: object) -> PostedJob:
         amount=_cost(credit),
         reservation=maybe_text(credit.get("reservationId")),
         tx=maybe_text(fields.get("tx")),
+        project=_project(credit),
     )
 
 
@@ -143,13 +145,9 @@ def stopped(value: object) -> StoppedJob:
 def remote_job(value: object) -> RemoteJob:
     """The job record. Its times are unix seconds (those in a result document are milliseconds), 0 until set."""
     fields = an_object(value, "the job record")
-    phase = _PHASES.get(a_whole_number(fields, "state"))
-    if phase is None:
-        raise Unreadable("the state is unknown")
-    node, market_address, cid = fields.get("node"), fields.get("market"), fields.get("ipfsJob")
-    definition = _object_or_text(fields.get("jobDefinition"))
+    node, definition = fields.get("node"), _object_or_text(fields.get("jobDefinition"))
     return RemoteJob(
-        phase=phase,
+        phase=_phase(fields),
         timeout=a_whole_number(fields, "timeout"),
         started_at=_moment(fields, "timeStart"),
         ended_at=_moment(fields, "timeEnd"),
@@ -157,12 +155,60 @@ def remote_job(value: object) -> RemoteJob:
         result_cid=_result_cid(fields.get("ipfsResult")),
         status=_status(fields),
         usd_per_hour=_price(fields.get("usdRewardPerHour")),
-        cid=cid if isinstance(cid, str) and is_cid(cid) else None,
-        market=MarketAddress(market_address) if is_address(market_address) else None,
+        cid=_cid(fields),
+        market=_market(fields),
         listed_at=_maybe_moment(fields.get("listedAt")),
         stamp=read_stamp(definition),
         defined=isinstance(definition, dict),
+        project=_project(fields),
     )
+
+
+def listed_jobs(value: object) -> tuple[ListedJob, ...]:
+    """`{jobs: [{address, ipfsJob, market, state, timeStart, timeEnd, timeout, listedAt, ...}], totalJobs}`.
+
+    One that cannot be read makes the list unreadable: it may be the one that is looked for.
+    """
+    records = a_list(an_object(value, "the answer").get("jobs"), "the list of jobs")
+    return tuple(_listed(an_object(record, "a job in the list")) for record in records)
+
+
+def _listed(fields: dict[str, Any]) -> ListedJob:
+    address = fields.get("address")
+    if not is_address(address):
+        raise Unreadable("the address of a job in the list is missing")
+    return ListedJob(
+        address=RemoteAddress(address),
+        cid=_cid(fields),
+        market=_market(fields),
+        phase=_phase(fields),
+        listed_at=_moment(fields, "listedAt") if "listedAt" in fields else None,
+        timeout=a_whole_number(fields, "timeout"),
+        started_at=_moment(fields, "timeStart"),
+        ended_at=_moment(fields, "timeEnd"),
+    )
+
+
+def _phase(fields: dict[str, Any]) -> Phase:
+    phase = _PHASES.get(a_whole_number(fields, "state"))
+    if phase is None:
+        raise Unreadable("the state is unknown")
+    return phase
+
+
+def _cid(fields: dict[str, Any]) -> Cid | None:
+    found = fields.get("ipfsJob")
+    return found if isinstance(found, str) and is_cid(found) else None
+
+
+def _market(fields: dict[str, Any]) -> MarketAddress | None:
+    found = fields.get("market")
+    return MarketAddress(found) if is_address(found) else None
+
+
+def _project(fields: dict[str, Any]) -> ProjectAddress | None:
+    found = fields.get("project")
+    return ProjectAddress(found) if is_address(found) else None
 
 
 def _outcome(fields: dict[str, Any]) -> Literal["delisted", "ended", "already_terminal"]:

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import SecretStr
 
 from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import MalformedAnswer, NotFound, SettingsError
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
     Balance,
@@ -35,7 +35,15 @@ from dispatcher.providers.nosana.wire import ANSWER_AT_MOST, TIMEOUTS, Timeouts,
 
 _T = TypeVar("_T")
 
-_CAPABILITIES: Final = Capabilities(idempotency_keys=True, pins=True, extends=True, finds=False)
+_STATES: Final = {
+    Phase.QUEUED: "QUEUED",
+    Phase.RUNNING: "RUNNING",
+    Phase.DONE: "COMPLETED",
+    Phase.HOST_QUIT: "STOPPED",
+}
+"""What the list of jobs is filtered by."""
+
+_LISTED_AT_MOST: Final = 50
 
 
 class NosanaProvider:
@@ -46,6 +54,9 @@ class NosanaProvider:
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
     `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests;
     `monotonic` (real seconds) bounds the time that a whole answer may take.
+
+    `idempotency_keys` False: this API is older than keys and ignores them; they are sent all the same. `project` is
+    the account's own address on the network, without which its jobs cannot be listed; it may be learnt later.
 
     Raises `SettingsError` for an API key that is missing, a secret that cannot be sent, and a URL that is none.
     """
@@ -63,6 +74,8 @@ class NosanaProvider:
         timeouts: Timeouts = TIMEOUTS,
         jwt_to_gateway: bool = False,
         result_at_most: int = ANSWER_AT_MOST,
+        idempotency_keys: bool = True,
+        project: ProjectAddress | None = None,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
@@ -75,6 +88,8 @@ class NosanaProvider:
         self._jwt = Bearer(jwt) if jwt else None
         self._gateway_auth = self._jwt if jwt_to_gateway else None
         self._result_at_most = result_at_most
+        self._idempotency_keys = idempotency_keys
+        self._project = project
         self._scrub = Scrubber(key, *([jwt] if jwt else []))
         self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
@@ -88,8 +103,22 @@ class NosanaProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Keys, pins and extensions. An API that is older than keys ignores them."""
-        return _CAPABILITIES
+        """Pins and extensions; keys as the settings say; the list of jobs once the project is known."""
+        return Capabilities(
+            idempotency_keys=self._idempotency_keys,
+            pins=True,
+            extends=True,
+            finds=self._project is not None,
+        )
+
+    @property
+    def project(self) -> ProjectAddress | None:
+        """The account's own address on the network: `project` in the records of its jobs."""
+        return self._project
+
+    def learn_project(self, project: ProjectAddress) -> None:
+        """Known from now on, in this process; threads may see it a moment later."""
+        self._project = project
 
     def close(self) -> None:
         """Close the connections of all threads. A later call opens new ones."""
@@ -152,13 +181,32 @@ class NosanaProvider:
     def list_jobs(
         self,
         *,
-        phase: Phase | None = None,  # noqa: ARG002 - the port's signature
-        market: MarketAddress | None = None,  # noqa: ARG002
-        limit: int = 50,  # noqa: ARG002
-        offset: int = 0,  # noqa: ARG002
+        phase: Phase | None = None,
+        market: MarketAddress | None = None,
+        limit: int = _LISTED_AT_MOST,
+        offset: int = 0,
     ) -> tuple[ListedJob, ...]:
-        """As the port says; the account's project is not known here."""
-        raise SettingsError(f"the jobs of account {self._name!r} cannot be listed")
+        """`GET /api/jobs/?poster=...` of the network's index: sorted by the time at which a host took the job.
+
+        The index itself serves it at `/jobs/` (Nosana indexer); that the credits API has it under `/api`, as it has
+        the other reads, is inferred. 20 pages in 30 s, 500 an hour, 3000 a day are allowed for one IP address.
+        """
+        if self._project is None:
+            raise SettingsError(
+                f"the jobs of account {self._name!r} cannot be listed, since its own address on the network is not "
+                "known: set DISPATCHER_NOSANA_PROJECT (or DISPATCHER_ACCOUNTS__<NAME>__PROJECT)"
+            )
+        if not 1 <= limit <= _LISTED_AT_MOST or offset < 0:
+            raise ValueError(f"a page has 1 to {_LISTED_AT_MOST} jobs, and begins at 0 or later")
+        if phase is Phase.GONE:
+            raise ValueError("jobs that are gone are in no list")
+        query: dict[str, str | int] = {"poster": self._project}
+        if market is not None:
+            query["market"] = market
+        if phase is not None:
+            query["state"] = _STATES[phase]
+        query |= {"limit": limit, "offset": offset}
+        return self._get("list_jobs", f"/api/jobs/?{urlencode(query)}", answers.listed_jobs)
 
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         path = f"/api/jobs/{_segment(address)}/extend"

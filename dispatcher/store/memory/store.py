@@ -10,7 +10,7 @@ from typing import Any
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
 from dispatcher.domain.waiting import Line, accounts_of
 from dispatcher.ports.mending import Stray
@@ -57,6 +57,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
         self._agenda = Times()
         self._ended = Times()
         self._pinned: set[Cid] = set()
+        self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
         self._bookmarks: dict[str, str] = {}
         self._strays: dict[RemoteAddress, Stray] = {}
@@ -249,6 +250,14 @@ class MemoryStore(DeadLetters, Figures, Mending):
     def mark_pinned(self, cid: Cid) -> None:
         with self._lock:
             self._pinned.add(cid)
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        with self._lock:
+            return self._projects.get(account)
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        with self._lock:
+            self._projects[account] = project
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         with self._lock:

@@ -73,6 +73,8 @@ def command_text(command: Command) -> str:
     fields = {"kind": command.kind, "by": command.by, "at": command.at, "seconds": command.seconds}
     if command.detail:
         fields["detail"] = command.detail
+    if command.address is not None:
+        fields["address"] = command.address
     return json.dumps(fields, separators=(",", ":"))
 
 

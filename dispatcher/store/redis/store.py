@@ -12,7 +12,7 @@ import redis
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost, UnreadableRecord
 from dispatcher.domain.events import EVENTS, Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.domain.waiting import Line, accounts_of
 from dispatcher.ports.dead import Unreadable
@@ -231,6 +231,13 @@ class RedisStore(DeadLetters, Mending):
 
     def mark_pinned(self, cid: Cid) -> None:
         self._db.ask("SADD", self._db.key("pinned"), cid)
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        found = self._db.ask("HGET", self._db.key("projects"), account)
+        return None if found is None else ProjectAddress(text(found))
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        self._db.ask("HSET", self._db.key("projects"), account, project)
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         return bool(self._db.run("take_turn", name, repr(now), repr(period)))

@@ -1,5 +1,5 @@
--- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, or
--- retries, one is kept. A stop revives a dead letter; other commands wait there.
+-- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, retries or
+-- resolutions, the first is kept. A stop revives a dead letter; other commands wait there.
 -- ARGV: 1 job id  2 kind  3 command (JSON)  4 now  5 this call's own mark
 -- Answer: 1; 0 if there is no such job
 
