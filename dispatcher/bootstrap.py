@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatcher import settings as settings_module
 from dispatcher.domain.ids import JobId
-from dispatcher.engine.parts import Parts, Timing
+from dispatcher.engine.parts import Limits, Parts, Timing
 from dispatcher.ops.clock import parse_clock
 from dispatcher.ops.journal import JobJournal
 from dispatcher.ops.waker import CeleryWaker
@@ -47,6 +47,8 @@ def build(settings: Settings, app: Any) -> Runtime:
             lease=settings.lease.total_seconds(),
             retention=settings.retention.total_seconds(),
         ),
+        limits=Limits(jobs=settings.jobs_at_most, result=settings.result_at_most),
+        own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
     )
     return Runtime(settings, parts, accounts)
 

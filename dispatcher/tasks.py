@@ -12,7 +12,7 @@ from celery.worker.request import Request
 
 from dispatcher import bootstrap
 from dispatcher.celery import app
-from dispatcher.domain.errors import InvalidRequest, RequestError
+from dispatcher.domain.errors import InvalidRequest, RequestConflict, RequestError
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake
@@ -102,5 +102,6 @@ def submit(self: Any, **request: Any) -> dict[str, Any]:
     except InvalidRequest as e:
         raise ValueError(str(e), [fault.as_dict() for fault in e.faults]) from None
     except RequestError as e:
-        raise ValueError(str(e), [{"path": "request_id", "message": str(e)}]) from None
+        path = "request_id" if isinstance(e, RequestConflict) else "request"
+        raise ValueError(str(e), [{"path": path, "message": str(e)}]) from None
     return {"id": added.id, "new": added.new}

@@ -33,6 +33,13 @@ from dispatcher.domain.view import timestamp
 @click.option("--priority", type=click.IntRange(-100, 100), default=0)
 @click.option("--account", default="default", show_default=True)
 @click.option("--node", help="The one host that may run it.")
+@click.option(
+    "--allow-secret",
+    "allow_secrets",
+    multiple=True,
+    metavar="PATH",
+    help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
@@ -84,7 +91,9 @@ def _request(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     if options["fail_when_short"]:
         policies["credit"] = {"when_short": "fail"}
     names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
-    return {**_given({name: options[name] for name in names}), "definition": definition, "policies": policies}
+    allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
+    asked = _given({name: options[name] for name in names})
+    return {**asked, **allowed, "definition": definition, "policies": policies}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

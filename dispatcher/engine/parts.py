@@ -33,6 +33,16 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept at most."""
+
+    jobs: int = 1_000_000
+    """Records, those of jobs that are over included: `intake` refuses more."""
+    result: int = 1_048_576
+    """Bytes of JSON of a result document; longer logs lose their beginning."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the engine touches."""
 
@@ -45,6 +55,9 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    limits: Limits = Limits()
+    own_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no request may hold: the settings' keys and passwords."""
 
     def pace(self, seconds: float) -> float:
         """Seconds of the wall's time in seconds of the clock's, which may run faster."""

@@ -167,6 +167,13 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
+    jobs_at_most: int = Field(
+        1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"
+    )
+    result_at_most: int = Field(
+        1_048_576, ge=16_384, le=16_777_216, description="bytes that are kept of a job's result document"
+    )
+
     _unknown: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("accounts")
