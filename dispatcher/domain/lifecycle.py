@@ -248,6 +248,7 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
         }
         changes["remote"] = remote.model_copy(update=longer)
         changes["extends"] = job.extends + 1
+        changes["extra"] = job.extra + (event.seconds if call.ordered else 0)
         changes["spend"] = _reserved(job, event.amount)
     else:
         # The record still shows it alive: it is looked at soon, and not extended again unless the record changes.

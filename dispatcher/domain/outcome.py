@@ -6,7 +6,7 @@ its time-out reports `success`; an owner's stop is state 2, not 3. The exit code
 
 from dataclasses import dataclass
 
-from dispatcher.domain.costs import next_extension
+from dispatcher.domain.costs import extends_used_up, next_extension, wanted_seconds
 from dispatcher.domain.job import Job, Phase, Reason, Remote, State
 
 
@@ -90,16 +90,19 @@ def _without_report(job: Job, remote: Remote) -> Outcome:
 
 def expiry_reason(job: Job) -> Reason:
     """Why a job ran into its time-out: what kept it from being extended."""
-    policy = job.spec.policies.extend
-    if policy is None:
+    policy, quantum = job.spec.policies.extend, job.spec.policies.quantum
+    if policy is None and quantum is None:
         shortened = job.quote is not None and job.quote.seconds < int(job.spec.timeout.total_seconds())
         return _capped_by(job) if shortened else Reason.TIMED_OUT
     if job.extend_refused is not None:
         return Reason.REFUSED
     if job.wait is not None and job.wait.reason is Reason.AWAITING_CREDIT:
         return Reason.NO_CREDIT
-    if policy.max_times is not None and job.extends >= policy.max_times:
+    if extends_used_up(job):
         return Reason.MAX_EXTENDS
+    whole = job.remote is not None and job.remote.timeout >= wanted_seconds(job)
+    if policy is None and whole:
+        return Reason.TIMED_OUT  # it had all the time that was asked for
     return _capped_by(job) if next_extension(job) == 0 else Reason.TIMED_OUT
 
 

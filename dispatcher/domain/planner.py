@@ -193,15 +193,15 @@ def ordered_extend(job: Job) -> Due | None:
 
 
 def policy_extend(job: Job) -> Due | None:
-    """The extend policy: a margin before the deadline that the network shows, so that it never erodes."""
-    policy, remote = job.spec.policies.extend, job.remote
-    if policy is None or remote is None or remote.deadline is None or job.call is not None:
+    """The extend and quantum policies: a margin before the deadline that the network shows, so that it never erodes."""
+    margin, remote = job.spec.policies.margin_seconds(), job.remote
+    if margin is None or remote is None or remote.deadline is None or job.call is not None:
         return None
     if not _may_extend(job) or job.extend_refused is not None or (seconds := next_extension(job)) == 0:
         return None
     if job.wait is not None and job.wait.reason is Reason.AWAITING_RESULT:
         return None  # the network said that the job is over
-    at = max(remote.deadline - policy.margin_seconds(), _after_short(job))
+    at = max(remote.deadline - margin, _after_short(job))
     return Due("policy_extend", at, Begin(Operation.EXTEND, seconds), FollowUp.EXTEND, Reason.EXTENDING)
 
 
@@ -313,8 +313,7 @@ def _after_short(job: Job) -> float:
     """When an extension that credit did not pay for is tried again: several times within the margin."""
     if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK):
         return 0
-    policy = job.spec.policies.extend
-    margin = policy.margin_seconds() if policy is not None else 60.0
+    margin = job.spec.policies.margin_seconds() or 60.0
     return job.wait.last + max(min(margin / 8, 30.0), 1.0)
 
 

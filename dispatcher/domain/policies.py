@@ -106,9 +106,41 @@ class ExtendPolicy(Policy):
 
     def margin_seconds(self) -> float:
         """How long before the remote deadline an extension is asked for, in seconds."""
-        by = self.by.total_seconds()
-        wanted = self.margin.total_seconds() if self.margin is not None else min(max(by * 0.1, 60.0), 300.0)
-        return min(wanted, by / 2)
+        return _margin(self.margin, self.by.total_seconds())
+
+
+class QuantumPolicy(Policy):
+    """Post short, and extend in steps, so that a dispatcher that died costs at most one step.
+
+    No more than `step` is ever posted or added at once: the time-out of the request, and what the extend policy adds,
+    are reached step by step, each `margin` before the deadline that the network shows (default and limit as for the
+    extend policy). Where credit, a budget or a cap does not allow the next step, the job ends with the last one.
+    May be written as the step alone: `"quantum": "30m"`.
+    """
+
+    kind: Literal["quantum"] = "quantum"
+    step: Annotated[Duration, AfterValidator(partial(_at_least, timedelta(seconds=2 * SHORTEST_TIMEOUT)))]
+    margin: Duration | None = None
+
+    def margin_seconds(self) -> float:
+        """How long before the remote deadline the next step is asked for, in seconds."""
+        return _margin(self.margin, self.step.total_seconds())
+
+    def next_step(self, left: int) -> int:
+        """Seconds of the next step where `left` are wanted: never so that less than the shortest posting is left."""
+        step = int(self.step.total_seconds())
+        if left <= step:
+            return left
+        return step if left - step >= SHORTEST_TIMEOUT else step - SHORTEST_TIMEOUT
+
+
+def _margin(given: timedelta | None, seconds: float) -> float:
+    wanted = given.total_seconds() if given is not None else min(max(seconds * 0.1, 60.0), 300.0)
+    return min(wanted, seconds / 2)
+
+
+def _step_alone(value: Any) -> Any:
+    return {"step": value} if isinstance(value, str | timedelta) else value
 
 
 class StopPolicy(Policy):
@@ -142,6 +174,7 @@ class Policies(Policy):
 
     version: Literal[1] = 1
     poll: PollPolicy = PollPolicy()
+    quantum: Annotated[QuantumPolicy, BeforeValidator(_step_alone)] | None = None
     extend: ExtendPolicy | None = None
     stop: StopPolicy = StopPolicy()
     credit: CreditPolicy = CreditPolicy()
@@ -159,3 +192,14 @@ class Policies(Policy):
         if self.extend is not None and self.extend.max_runtime is not None:
             caps.append(self.extend.max_runtime.total_seconds())
         return min(caps, default=None)
+
+    def margin_seconds(self) -> float | None:
+        """How long before the remote deadline more time is asked for, in seconds; None where none ever is."""
+        if self.quantum is None:
+            return None if self.extend is None else self.extend.margin_seconds()
+        margin = self.quantum.margin_seconds()
+        if self.extend is not None and self.extend.margin is not None:
+            margin = max(
+                margin, min(self.extend.margin.total_seconds(), self.quantum.step.total_seconds() / 2)
+            )
+        return margin

@@ -110,8 +110,9 @@ class JobRequest(JobSpec):
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that was asked for; equal for equal requests, whatever the order of keys."""
-        asked = self.spec().model_dump(mode="json")
-        if self.allow_secrets:  # left out where there are none: older versions did not know them
+        # Without what is left at its default: a field that is new in a later version changes no older request.
+        asked = self.spec().model_dump(mode="json", exclude_defaults=True)
+        if self.allow_secrets:
             asked["allow_secrets"] = sorted(set(self.allow_secrets))
         text = json.dumps([asked, self.definition], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -6,11 +6,11 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Wait
+from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
 from dispatcher.domain.costs import ZERO, extension_refusal
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Job, Reason
+from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import plan
 from dispatcher.engine.parts import Parts
@@ -102,6 +102,7 @@ class _Turn:
             lease=lease,
             taken=self._taken,
             result=self._result,
+            durable=_is_paid(self._job, before),
         )
         self._taken, self._result = 0, None
         self._tell()
@@ -139,6 +140,12 @@ class _Turn:
             except Exception:  # noqa: BLE001 - an observer may raise anything; what was saved stays saved
                 _log.exception("observer_failed", job=job.id, event_kind=event.kind)
         self._unsaved = []
+
+
+def _is_paid(job: Job, action: Action) -> bool:
+    """Whether the action spends: what it does is written down so that it outlives even a loss of power."""
+    call = job.call if isinstance(action, Send) else None
+    return call is not None and call.operation is not Operation.STOP
 
 
 def _fetched_again(job: Job, now: float) -> ev.Event:

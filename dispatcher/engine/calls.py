@@ -26,6 +26,7 @@ from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
 from dispatcher.domain.job import Call, Job, Operation, Quote, Reason, Remote
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
+from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Short
@@ -91,6 +92,7 @@ def send(parts: Parts, job: Job) -> list[ev.Event]:
     call = job.call
     if call is None:
         raise Bug(f"{job.id} has no call to send")
+    payload.check(job)
     may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
     try:
         provider = parts.providers.account(job.spec.account)
@@ -194,6 +196,7 @@ def _call(
         operation=operation,
         ordinal=ordinal,
         key=key(job.id, operation, ordinal, 1),
+        payload=payload.digest(job, operation, seconds),
         seconds=seconds,
         hold=hold_id,
         amount=amount,

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
 
 
@@ -80,6 +80,19 @@ class Waiter:
     short_usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What the jobs of an account that are not over can still cost, US dollars, in total."""
+
+    jobs: int
+    committed: Decimal
+    """At most, if every dispatcher process died now."""
+    allowed: Decimal
+    """At most by the policies of those jobs that have a limit."""
+    unlimited: int
+    """How many have none."""
+
+
 class JobStore(Protocol):
     """Jobs, their logs, the agenda, the operators' commands."""
 
@@ -101,8 +114,11 @@ class JobStore(Protocol):
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,
     ) -> Claim:
         """Replace the record and append to the log, if the lease still holds; renew it for `lease` seconds.
+
+        `durable`: come back only when it would outlive a loss of power, where the store can say so.
 
         `taken`: how many of the claim's commands the record now contains; they are forgotten. The answer holds
         those that are there now. `result`: the host's result document, kept beside the job.
@@ -155,6 +171,14 @@ class JobStore(Protocol):
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
+        ...
+
+    def find_address(self, address: RemoteAddress) -> JobId | None:
+        """The job that has this address on the network now."""
+        ...
+
+    def exposure(self, account: AccountName) -> Exposure:
+        """What the account's live jobs can still cost."""
         ...
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         "dispatcher", description="what the store's keys begin with"
     )
 
+    confirm_writes: bool = Field(
+        True,
+        description="whether a paid call waits until its record is on the server's disk, where the server can say so",
+    )
+
     nosana_api_key: Credential | None = Field(None, description="the default account's API key, nos_...")
     nosana_api_url: WebUrl = Field("https://dashboard.k8s.prd.nos.ci", description="the Nosana credits API")
     ipfs_api_url: WebUrl = Field("https://api.pinata.cloud", description="where definitions are pinned")

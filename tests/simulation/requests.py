@@ -39,6 +39,8 @@ def _policies(rng: random.Random, now: float) -> dict[str, Any]:
             policies["extend"]["max_times"] = rng.choice([1, 3])
         if rng.random() < 0.2:
             policies["extend"]["max_runtime"] = rng.choice(["25m", "44m30s"])
+    if rng.random() < 0.2:
+        policies["quantum"] = rng.choice(["2m", "4m", "9m"])
     stop: dict[str, Any] = {}
     if rng.random() < 0.2:
         stop["after"] = rng.choice(["3m", "20m"])

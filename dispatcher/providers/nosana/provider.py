@@ -42,7 +42,8 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
-    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests.
+    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests;
+    `monotonic` (real seconds) bounds the time that a whole answer may take.
 
     Raises `SettingsError` for an API key that is missing, a secret that cannot be sent, and a URL that is none.
     """
@@ -60,6 +61,7 @@ class NosanaProvider:
         timeouts: Timeouts = TIMEOUTS,
         jwt_to_gateway: bool = False,
         result_at_most: int = ANSWER_AT_MOST,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
         key = usable(api_key, f"the API key of account {name!r}")
@@ -72,7 +74,7 @@ class NosanaProvider:
         self._gateway_auth = self._jwt if jwt_to_gateway else None
         self._result_at_most = result_at_most
         self._scrub = Scrubber(key, *([jwt] if jwt else []))
-        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub)
+        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
     def __repr__(self) -> str:
         return f"NosanaProvider(name={self._name!r}, api_url={self._api_url!r})"

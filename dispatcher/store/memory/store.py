@@ -10,10 +10,12 @@ from typing import Any
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
-from dispatcher.ports.store import Added, Claim, Command, DueJob, NewJob, Next, Waiter
+from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
+from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait
 
@@ -75,6 +77,7 @@ class MemoryStore:
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,  # noqa: ARG002 - nothing here outlives the process
     ) -> Claim:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
@@ -153,6 +156,19 @@ class MemoryStore:
         with self._lock:
             found = Counter(entry.job.state for entry in self._jobs.values())
         return {state: found[state] for state in State}
+
+    def find_address(self, address: RemoteAddress) -> JobId | None:
+        with self._lock:
+            jobs = (entry.job for entry in self._jobs.values() if entry.job.remote is not None)
+            return next((job.id for job in jobs if job.remote and job.remote.address == address), None)
+
+    def exposure(self, account: AccountName) -> Exposure:
+        with self._lock:
+            jobs = [entry.job for entry in self._jobs.values() if entry.job.spec.account == account]
+        risks = [risk for job in jobs if (risk := exposed(job)) is not None]
+        limited = [risk.allowed for risk in risks if risk.allowed is not None]
+        committed = usd(sum(risk.committed for risk in risks))
+        return Exposure(len(risks), committed, usd(sum(limited)), len(risks) - len(limited))
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
         """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""

@@ -8,12 +8,13 @@ from dispatcher.domain.events import EVENTS, Event
 from dispatcher.domain.ids import LeaseToken
 from dispatcher.domain.job import Job
 from dispatcher.ports.store import Claim, Command
+from dispatcher.store.exposed import exposed
 from dispatcher.store.redis.database import text
 from dispatcher.store.waiting import credit_wait
 
 
 def record(job: Job) -> list[str]:
-    """The record and what it is found by: the first seven arguments of `add`, `save` and `release`."""
+    """The record and what it is found by: the first eight arguments of `add`, `save` and `release`."""
     waits = credit_wait(job)
     return [
         job.id,
@@ -23,7 +24,21 @@ def record(job: Job) -> list[str]:
         waits.account if waits else "",
         repr(waits.rank) if waits else "0",
         str(waits.short_usd) if waits else "",
+        _facts(job),
     ]
+
+
+def _facts(job: Job) -> str:
+    """What the store keeps sums and an index of, as JSON; the amounts in whole micro-dollars, -1 for unlimited."""
+    risk = exposed(job)
+    facts = {
+        "account": job.spec.account,
+        "address": job.remote.address if job.remote else "",
+        "live": 1 if risk else 0,
+        "committed": risk.committed if risk else 0,
+        "allowed": 0 if risk is None else -1 if risk.allowed is None else risk.allowed,
+    }
+    return json.dumps(facts, separators=(",", ":"))
 
 
 def job_of(answer: Any) -> Job | None:

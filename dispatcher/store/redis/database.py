@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import redis
+import structlog
 from redis import exceptions as errors
 
 from dispatcher.domain.errors import Bug, StoreUnavailable
@@ -14,6 +15,11 @@ _REFUSALS: Final = (errors.OutOfMemoryError, errors.ReadOnlyError, errors.NoPerm
 _REFUSAL_WORDS: Final = ("OOM", "MISCONF", "READONLY", "BUSY", "MASTERDOWN", "NOREPLICAS")
 """What a server refuses that works, but not for us now. redis-py has classes for some; for the others, and for what
 older servers say of a command in a script, the word stands in the text."""
+
+_DISK_WITHIN: Final = 2000
+"""Milliseconds in which a durable write must be on the server's disk: shorter than a socket's time-out."""
+
+_log = structlog.get_logger(__name__)
 
 Argument = str | bytes | int | float
 
@@ -29,10 +35,11 @@ class Database:
     Everything raises `StoreUnavailable`, or `Bug` where the server calls a script or a command wrong.
     """
 
-    def __init__(self, client: redis.Redis, folder: str, prefix: str) -> None:
+    def __init__(self, client: redis.Redis, folder: str, prefix: str, *, confirm_writes: bool = True) -> None:
         self._client: Any = client  # redis-py types its answers as unions with awaitables
         self._prefix = prefix
         self._place = _place(client)
+        self._confirm_writes = confirm_writes
         self._scripts = {name: self._client.register_script(script) for name, script in _load(folder)}
 
     def key(self, *parts: str) -> str:
@@ -43,6 +50,35 @@ class Database:
         """One script: EVALSHA, and SCRIPT LOAD before it where the server does not know it (any more)."""
         with self._translated():
             return self._scripts[script](keys=[self._prefix], args=arguments)
+
+    def run_durably(self, script: str, *arguments: Argument) -> Any:
+        """One script, whose effects are on the server's disk when this comes back, where the server can say so
+        (WAITAOF: Redis 7.2 and Valkey with `appendonly yes`); elsewhere as `run`.
+
+        Raises `StoreUnavailable` if the disk takes too long. The effects may be there all the same.
+        """
+        if not self._confirm_writes:
+            return self.run(script, *arguments)
+        with self._translated(), self._client.pipeline(transaction=False) as pipeline:
+            self._scripts[script](keys=[self._prefix], args=arguments, client=pipeline)
+            pipeline.execute_command("WAITAOF", 1, 0, _DISK_WITHIN)
+            answer, synced = pipeline.execute(raise_on_error=False)
+            if isinstance(answer, Exception):
+                raise answer
+        if isinstance(synced, errors.ResponseError):
+            # An older server, one without an append-only file, or one that forbids the command to this user.
+            self._confirm_writes = False
+            _log.warning("store_cannot_confirm_writes", server=self._place, detail=str(synced)[:200])
+        elif isinstance(synced, Exception):
+            raise StoreUnavailable(
+                f"the store at {self._place} did not say that a write is on its disk"
+            ) from synced
+        elif int(synced[0]) < 1:
+            raise StoreUnavailable(
+                f"the store at {self._place} did not bring a write to its disk within {_DISK_WITHIN // 1000} s: "
+                "set appendfsync to everysec or always, or DISPATCHER_CONFIRM_WRITES=false to go on without"
+            )
+        return answer
 
     def run_all(self, script: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
         """The script once for each of `calls`, in one round trip; each is atomic by itself."""

@@ -11,9 +11,10 @@ import redis
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import EVENTS, Event
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
-from dispatcher.ports.store import Added, Claim, Command, DueJob, NewJob, Next, Waiter
+from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
+from dispatcher.store.micros import usd
 from dispatcher.store.redis.codec import (
     claim_of,
     command_text,
@@ -39,8 +40,10 @@ class RedisStore:
     lost: the script knows the mark and answers as before.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str = "dispatcher") -> None:
-        self._db = Database(client, "jobs", prefix)
+    def __init__(
+        self, client: redis.Redis, prefix: str = "dispatcher", *, confirm_writes: bool = True
+    ) -> None:
+        self._db = Database(client, "jobs", prefix, confirm_writes=confirm_writes)
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         answers: list[Any] = []
@@ -65,9 +68,11 @@ class RedisStore:
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        durable: bool = False,
     ) -> Claim:
         times = (repr(now), repr(now + lease))
-        commands = self._db.run(
+        run = self._db.run_durably if durable else self._db.run
+        commands = run(
             "save", *record(job), claim.token, _mark(), *times, taken, result_text(result), *logged(log)
         )
         if commands is None:
@@ -133,6 +138,16 @@ class RedisStore:
     def counts(self) -> dict[State, int]:
         answers = self._db.ask_all(("ZCARD", self._db.key("state", state)) for state in State)
         return dict(zip(State, answers, strict=True))
+
+    def find_address(self, address: RemoteAddress) -> JobId | None:
+        found = self._db.ask("HGET", self._db.key("addresses"), address)
+        return None if found is None else JobId(text(found))
+
+    def exposure(self, account: AccountName) -> Exposure:
+        fields = ("live", "committed", "allowed", "unlimited")
+        answer = self._db.ask("HMGET", self._db.key("exposure", account), *fields)
+        live, committed, allowed, unlimited = (int(figure or 0) for figure in answer)
+        return Exposure(live, usd(committed), usd(allowed), unlimited)
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
         """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""

@@ -1,8 +1,8 @@
 -- Stores a new job, due, with its request id, definition and first event; or finds the one that has the request id.
--- ARGV: 1-7 record  8 request id, or ''  9 fingerprint  10 created  11 due at  12 follow-up  13 definition  14 event
+-- ARGV: 1-8 record  9 request id, or ''  10 fingerprint  11 created  12 due at  13 follow-up  14 definition  15 event
 -- Answer: {id, 1 if it is new, 1 if it asked for the same}
 
-local id, request, fingerprint = ARGV[1], ARGV[8], ARGV[9]
+local id, request, fingerprint = ARGV[1], ARGV[9], ARGV[10]
 if redis.call('EXISTS', job_key(id)) == 1 then
   return {id, 1, 1} -- the repeat of a call whose answer was lost
 end
@@ -14,9 +14,9 @@ if request ~= '' then
   end
   redis.call('HSET', requests, request, id)
 end
-redis.call('HSET', job_key(id), 'created', ARGV[10], 'fingerprint', fingerprint, 'request', request,
-  'follow_up', ARGV[12], 'definition', ARGV[13])
+redis.call('HSET', job_key(id), 'created', ARGV[11], 'fingerprint', fingerprint, 'request', request,
+  'follow_up', ARGV[13], 'definition', ARGV[14])
 put_record()
-append_log(id, 14)
-redis.call('ZADD', agenda, ARGV[11], id)
+append_log(id, 15)
+redis.call('ZADD', agenda, ARGV[12], id)
 return {id, 1, 1}

@@ -8,12 +8,13 @@ local prefix = KEYS[1]
 local agenda = prefix .. ':agenda'     -- sorted set: job -> when it falls due
 local ended = prefix .. ':ended'       -- sorted set: job that is over -> when it is forgotten
 local requests = prefix .. ':requests' -- hash: request id -> job
+local addresses = prefix .. ':addresses' -- hash: address on the network -> job
 local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken
+--       token, lease_until, last, answer, commanded, woken, address, exposed
 local function job_key(id) return prefix .. ':job:' .. id end
 
 -- list: events (JSON), the oldest first
@@ -28,6 +29,30 @@ local function state_key(state) return prefix .. ':state:' .. state end
 -- sorted set: job that waits for the account's credit -> its rank, the lowest first
 local function waiting_key(account) return prefix .. ':waiting:' .. account end
 
+-- hash: live, unlimited (numbers of jobs), committed, allowed (micro-dollars) of the account's jobs that are not over
+local function exposure_key(account) return prefix .. ':exposure:' .. account end
+
+-- Whole numbers as text, never as 1e+15, nor as -0.
+local function whole(number) return string.format('%.0f', number + 0) end
+
+-- Adds what a job can still cost to its account's sums, or with `sign` -1 takes it out; `exposed` is what the job's
+-- hash keeps of it: 'live:committed:allowed:account', allowed being -1 where nothing limits the job.
+local function add_exposure(exposed, sign)
+  local live, committed, allowed, account = string.match(exposed, '^(%d):(%d+):(-?%d+):(.*)$')
+  if live == '0' then return end
+  local key = exposure_key(account)
+  if redis.call('HINCRBY', key, 'live', whole(sign)) == 0 then
+    redis.call('UNLINK', key) -- without jobs there is nothing to add up
+    return
+  end
+  redis.call('HINCRBY', key, 'committed', whole(sign * tonumber(committed)))
+  if allowed == '-1' then
+    redis.call('HINCRBY', key, 'unlimited', whole(sign))
+  else
+    redis.call('HINCRBY', key, 'allowed', whole(sign * tonumber(allowed)))
+  end
+end
+
 local function stop_waiting(id, account)
   redis.call('ZREM', waiting_key(account), id)
   if redis.call('EXISTS', waiting_key(account)) == 0 then
@@ -35,13 +60,24 @@ local function stop_waiting(id, account)
   end
 end
 
--- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[7]:
+-- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[8]:
 --   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
 --   5 account whose credit it waits for, or ''  6 its rank   7 US dollars that are missing
+--   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure)
 -- The hash must have `created` already.
 local function put_record()
   local id, state, account = ARGV[1], ARGV[3], ARGV[5]
-  local was = redis.call('HMGET', job_key(id), 'state', 'waits', 'created')
+  local was = redis.call('HMGET', job_key(id), 'state', 'waits', 'created', 'exposed', 'address')
+  local facts = cjson.decode(ARGV[8])
+  local exposed = table.concat({whole(facts.live), whole(facts.committed), whole(facts.allowed), facts.account}, ':')
+  if was[4] ~= exposed then
+    if was[4] then add_exposure(was[4], -1) end
+    add_exposure(exposed, 1)
+  end
+  if (was[5] or '') ~= facts.address then
+    if was[5] and was[5] ~= '' then redis.call('HDEL', addresses, was[5]) end
+    if facts.address ~= '' then redis.call('HSET', addresses, facts.address, id) end
+  end
   if was[1] ~= state then
     if was[1] then redis.call('ZREM', state_key(was[1]), id) end
     redis.call('ZADD', state_key(state), was[3], id)
@@ -51,7 +87,8 @@ local function put_record()
     redis.call('ZADD', waiting_key(account), ARGV[6], id)
     redis.call('SADD', accounts, account)
   end
-  redis.call('HSET', job_key(id), 'job', ARGV[2], 'state', state, 'final', ARGV[4], 'waits', account, 'short', ARGV[7])
+  redis.call('HSET', job_key(id), 'job', ARGV[2], 'state', state, 'final', ARGV[4], 'waits', account, 'short', ARGV[7],
+    'exposed', exposed, 'address', facts.address)
 end
 
 -- Appends the events that stand in ARGV from position `first` on.
@@ -103,10 +140,12 @@ end
 -- Forgets a bounded number of jobs whose retention is over.
 local function purge(now)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ended, '-inf', now, 'LIMIT', 0, purged_at_once)) do
-    local job = redis.call('HMGET', job_key(id), 'state', 'request', 'waits')
+    local job = redis.call('HMGET', job_key(id), 'state', 'request', 'waits', 'exposed', 'address')
     if job[1] then redis.call('ZREM', state_key(job[1]), id) end
     if job[2] and job[2] ~= '' then redis.call('HDEL', requests, job[2]) end
     if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
+    if job[4] then add_exposure(job[4], -1) end
+    if job[5] and job[5] ~= '' then redis.call('HDEL', addresses, job[5]) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)
     redis.call('UNLINK', job_key(id), log_key(id), commands_key(id))
