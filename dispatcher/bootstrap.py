@@ -34,7 +34,12 @@ def new_id() -> JobId:
 def build(settings: Settings, app: Any) -> Runtime:
     """All parts for these settings; `app` is the Celery application through which workers are rung."""
     client = connect(settings.redis_url.get_secret_value())
-    accounts = Accounts({name: _provider(settings.account(name)) for name in settings.account_names()})
+    accounts = Accounts(
+        {
+            name: _provider(settings.account(name), settings.result_at_most)
+            for name in settings.account_names()
+        }
+    )
     parts = Parts(
         store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
         ledger=RedisLedger(client, settings.key_prefix),
@@ -47,13 +52,13 @@ def build(settings: Settings, app: Any) -> Runtime:
             lease=settings.lease.total_seconds(),
             retention=settings.retention.total_seconds(),
         ),
-        limits=Limits(jobs=settings.jobs_at_most, result=settings.result_at_most),
+        limits=Limits(jobs=settings.jobs_at_most),
         own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
     )
     return Runtime(settings, parts, accounts)
 
 
-def _provider(account: Account) -> NosanaProvider:
+def _provider(account: Account, result_kept: int) -> NosanaProvider:
     return NosanaProvider(
         name=account.name,
         api_key=account.api_key,
@@ -62,6 +67,7 @@ def _provider(account: Account) -> NosanaProvider:
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
         monotonic=monotonic,
+        result_kept=result_kept,
     )
 
 

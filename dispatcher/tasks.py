@@ -13,6 +13,7 @@ from celery.worker.request import Request
 from dispatcher import bootstrap
 from dispatcher.celery import app
 from dispatcher.domain.errors import InvalidRequest, RequestConflict, RequestError
+from dispatcher.domain.faults import Fault
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake
@@ -83,6 +84,18 @@ def sweep() -> None:
     sweep_once(_parts())
 
 
+_FAULTS_AT_MOST = 100
+_TEXT_AT_MOST = 20_000
+
+
+def _told(fault: Fault) -> dict[str, str]:
+    return {name: text[:1000] for name, text in fault.as_dict().items()}
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _TEXT_AT_MOST else text[:_TEXT_AT_MOST] + "\n  and so on"
+
+
 @app.task(
     name="dispatcher.submit", bind=True, ignore_result=False, Request=QuietRequest, throws=(ValueError,)
 )
@@ -91,7 +104,8 @@ def submit(self: Any, **request: Any) -> dict[str, Any]:
 
     Answers `{"id": "job_…", "new": true}`; `new` is False where the request id was known. A bad request fails
     with a ValueError of two arguments: a text that lists every fault, and the faults as
-    `[{"path", "message"}]`, so that an application without this package can read them.
+    `[{"path", "message"}]`, so that an application without this package can read them; of very many, or very long
+    ones, the beginning: they are kept with Celery's results.
 
     Without a request id the task's own id is taken: a broker may deliver a message twice, and that must not be two
     jobs.
@@ -100,7 +114,7 @@ def submit(self: Any, **request: Any) -> dict[str, Any]:
     try:
         added = intake.enqueue(_parts(), [JobRequest.parse(request)])[0]
     except InvalidRequest as e:
-        raise ValueError(str(e), [fault.as_dict() for fault in e.faults]) from None
+        raise ValueError(_bounded(str(e)), [_told(fault) for fault in e.faults[:_FAULTS_AT_MOST]]) from None
     except RequestError as e:
         path = "request_id" if isinstance(e, RequestConflict) else "request"
         raise ValueError(str(e), [{"path": path, "message": str(e)}]) from None

@@ -9,6 +9,7 @@ import click
 from dispatcher import client
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
+from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.job import State
 from dispatcher.domain.view import timestamp
@@ -204,7 +205,8 @@ def extend_command(job_id: str, by: Any, as_json: bool) -> None:
 @json_option
 def events_command(job_id: str, as_json: bool) -> None:
     """Print everything that happened to a job, oldest first."""
-    for event in client.get_job(job_id).events():
+    log = client.get_job(job_id).events()
+    for event in log:
         fields = EVENTS.dump_python(event, mode="json", exclude_none=True)
         at, kind = timestamp(fields.pop("at")), fields.pop("kind")
         if as_json:
@@ -212,6 +214,8 @@ def events_command(job_id: str, as_json: bool) -> None:
         else:
             said = "  ".join(f"{name}={_short(value)}" for name, value in fields.items())
             click.echo(f"{at}  {kind:<15} {said}")
+    if not is_whole(log):
+        click.echo(f"from the {LOG_AT_MOST}th event on, waits and looks are left out", err=True)
 
 
 def _short(value: Any) -> str:

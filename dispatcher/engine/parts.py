@@ -38,8 +38,6 @@ class Limits:
 
     jobs: int = 1_000_000
     """Records, those of jobs that are over included: `intake` refuses more."""
-    result: int = 1_048_576
-    """Bytes of JSON of a result document; longer logs lose their beginning."""
 
 
 @dataclass(frozen=True, slots=True)

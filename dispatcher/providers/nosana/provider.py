@@ -27,11 +27,15 @@ from dispatcher.providers.nosana import answers
 from dispatcher.providers.nosana.addresses import is_address
 from dispatcher.providers.nosana.credentials import Bearer, Scrubber, usable
 from dispatcher.providers.nosana.flow import run_report
+from dispatcher.providers.nosana.keeping import kept
 from dispatcher.providers.nosana.reading import Unreadable, an_object, read_document, read_json
 from dispatcher.providers.nosana.translation import Answer, malformed
 from dispatcher.providers.nosana.wire import ANSWER_AT_MOST, TIMEOUTS, Timeouts, Wire
 
 _T = TypeVar("_T")
+
+RESULT_KEPT: Final = 1_048_576
+"""Bytes of a result document that are handed on; longer logs lose their beginning."""
 
 _CAPABILITIES: Final = Capabilities(idempotency_keys=True, pins=True, extends=True)
 
@@ -42,8 +46,9 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
-    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests;
-    `monotonic` (real seconds) bounds the time that a whole answer may take.
+    `result_at_most` bounds what is read of a result document, `result_kept` what is handed on, both in bytes.
+    `transport` takes the network's place in tests; `monotonic` (real seconds) bounds the time that a whole answer may
+    take.
 
     Raises `SettingsError` for an API key that is missing, a secret that cannot be sent, and a URL that is none.
     """
@@ -61,6 +66,7 @@ class NosanaProvider:
         timeouts: Timeouts = TIMEOUTS,
         jwt_to_gateway: bool = False,
         result_at_most: int = ANSWER_AT_MOST,
+        result_kept: int = RESULT_KEPT,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
@@ -73,6 +79,7 @@ class NosanaProvider:
         self._jwt = Bearer(jwt) if jwt else None
         self._gateway_auth = self._jwt if jwt_to_gateway else None
         self._result_at_most = result_at_most
+        self._result_kept = result_kept
         self._scrub = Scrubber(key, *([jwt] if jwt else []))
         self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
@@ -166,7 +173,9 @@ class NosanaProvider:
         def read(value: object) -> JobResult:
             report = run_report(value)
             detail = self._scrub.line(report.detail)
-            return JobResult(replace(report, detail=detail), an_object(value, "the result"))
+            return JobResult(
+                replace(report, detail=detail), kept(an_object(value, "the result"), self._result_kept)
+            )
 
         return self._read("result", answer, read, decode=read_document)
 
@@ -199,7 +208,7 @@ class NosanaProvider:
         decode: Callable[[bytes], Any] = read_json,
     ) -> _T:
         try:
-            return read(decode(answer.body))
+            return read(decode(self._scrub.body(answer.body)))
         except Unreadable as e:
             raise malformed(operation, answer, e, self._scrub) from e
 

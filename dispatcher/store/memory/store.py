@@ -9,6 +9,7 @@ from typing import Any
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
@@ -20,6 +21,9 @@ from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait
 
 _PURGED_AT_ONCE = 20
+
+PINS_AT_MOST = 100_000
+"""CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class MemoryStore:
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
         self._ended = Times()
-        self._pinned: set[Cid] = set()
+        self._pinned: dict[Cid, None] = {}
         self._turns: dict[str, float] = {}
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
@@ -224,7 +228,9 @@ class MemoryStore:
 
     def mark_pinned(self, cid: Cid) -> None:
         with self._lock:
-            self._pinned.add(cid)
+            self._pinned.setdefault(cid)
+            if len(self._pinned) > PINS_AT_MOST:
+                del self._pinned[next(iter(self._pinned))]
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         with self._lock:
@@ -262,7 +268,7 @@ class MemoryStore:
             raise LeaseLost(job.id)
         document = entry.result if result is None else json.dumps(result)
         entry.job, entry.result = job, document
-        entry.log.extend(event for event in log if event.logged)
+        entry.log.extend(kept(len(entry.log), log))
         del entry.commands[:taken]
         if (wait := credit_wait(job)) is not None:
             self._waiting[job.id] = wait

@@ -183,10 +183,11 @@ class RedisStore:
         return [Waiter(JobId(job_id), Decimal(short)) for job_id, short in _pairs(answer)]
 
     def is_pinned(self, cid: Cid) -> bool:
-        return bool(self._db.ask("SISMEMBER", self._db.key("pinned"), cid))
+        return self._db.ask("ZSCORE", self._db.key("pins"), cid) is not None
 
     def mark_pinned(self, cid: Cid) -> None:
-        self._db.ask("SADD", self._db.key("pinned"), cid)
+        """As the port says. The latest 100,000 are remembered; pinning another one again does no harm."""
+        self._db.run("mark_pinned", cid)
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         return bool(self._db.run("take_turn", name, repr(now), repr(period)))

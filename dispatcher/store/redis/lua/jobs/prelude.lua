@@ -12,6 +12,8 @@ local addresses = prefix .. ':addresses' -- hash: address on the network -> job
 local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
+local log_at_most, log_at_last = 2000, 4000
+local repeated = {waited = true, woken = true, call_undecided = true, observed = true}
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
 --       token, lease_until, last, answer, commanded, woken, address, exposed
@@ -91,10 +93,15 @@ local function put_record()
     'exposed', exposed, 'address', facts.address)
 end
 
--- Appends the events that stand in ARGV from position `first` on.
+-- Appends the events that stand in ARGV from position `first` on, but for those that a long log leaves out: the twin
+-- of dispatcher/domain/eventlog.py.
 local function append_log(id, first)
+  local length = redis.call('LLEN', log_key(id))
   for position = first, #ARGV do
-    redis.call('RPUSH', log_key(id), ARGV[position])
+    local kind = string.match(ARGV[position], '"kind":"([%a_]+)"')
+    if length < log_at_most or kind == 'ended' or (length < log_at_last and not repeated[kind]) then
+      length = redis.call('RPUSH', log_key(id), ARGV[position])
+    end
   end
 end
 
