@@ -35,10 +35,7 @@ def build(settings: Settings, app: Any) -> Runtime:
     """All parts for these settings; `app` is the Celery application through which workers are rung."""
     client = connect(settings.redis_url.get_secret_value())
     accounts = Accounts(
-        {
-            name: _provider(settings.account(name), settings.result_at_most)
-            for name in settings.account_names()
-        }
+        {name: _provider(settings, settings.account(name)) for name in settings.account_names()}
     )
     parts = Parts(
         store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
@@ -58,7 +55,7 @@ def build(settings: Settings, app: Any) -> Runtime:
     return Runtime(settings, parts, accounts)
 
 
-def _provider(account: Account, result_kept: int) -> NosanaProvider:
+def _provider(settings: Settings, account: Account) -> NosanaProvider:
     return NosanaProvider(
         name=account.name,
         api_key=account.api_key,
@@ -67,7 +64,8 @@ def _provider(account: Account, result_kept: int) -> NosanaProvider:
         ipfs_gateway_url=account.ipfs_gateway_url,
         ipfs_jwt=account.ipfs_jwt,
         monotonic=monotonic,
-        result_kept=result_kept,
+        result_kept=settings.result_at_most,
+        others=settings.secrets(),
     )
 
 

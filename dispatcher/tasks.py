@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from celery.worker.request import Request
 
 from dispatcher import bootstrap
 from dispatcher.celery import app
@@ -22,17 +21,6 @@ from dispatcher.engine.parts import Parts
 from dispatcher.engine.sweep import sweep as sweep_once
 
 _log = structlog.get_logger(__name__)
-
-
-class QuietRequest(Request):  # type: ignore[misc] # celery ships no types
-    """Keeps a request's arguments, which may hold secrets, out of events, Flower and `inspect`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._argsrepr, self._kwargsrepr = "<request>", "<request>"
-
-    def info(self, safe: bool = True) -> Any:  # noqa: ARG002 - celery's signature; always safe
-        return super().info(safe=True)
 
 
 def _parts() -> Parts:
@@ -96,9 +84,7 @@ def _bounded(text: str) -> str:
     return text if len(text) <= _TEXT_AT_MOST else text[:_TEXT_AT_MOST] + "\n  and so on"
 
 
-@app.task(
-    name="dispatcher.submit", bind=True, ignore_result=False, Request=QuietRequest, throws=(ValueError,)
-)
+@app.task(name="dispatcher.submit", bind=True, ignore_result=False, throws=(ValueError,))
 def submit(self: Any, **request: Any) -> dict[str, Any]:
     """Enqueue a request: the fields of `JobRequest` as keyword arguments, in JSON.
 

@@ -1,7 +1,7 @@
 """One account of the credits API as a `Provider`: which call goes where, with what in it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -46,6 +46,7 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
+    `others` are further secrets that no answer may hand on: those of other accounts, since a server may know them.
     `result_at_most` bounds what is read of a result document, `result_kept` what is handed on, both in bytes.
     `transport` takes the network's place in tests; `monotonic` (real seconds) bounds the time that a whole answer may
     take.
@@ -67,6 +68,7 @@ class NosanaProvider:
         jwt_to_gateway: bool = False,
         result_at_most: int = ANSWER_AT_MOST,
         result_kept: int = RESULT_KEPT,
+        others: Sequence[SecretStr] = (),
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
@@ -80,7 +82,7 @@ class NosanaProvider:
         self._gateway_auth = self._jwt if jwt_to_gateway else None
         self._result_at_most = result_at_most
         self._result_kept = result_kept
-        self._scrub = Scrubber(key, *([jwt] if jwt else []))
+        self._scrub = Scrubber(key, *([jwt] if jwt else []), *others)
         self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
     def __repr__(self) -> str:
