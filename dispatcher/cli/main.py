@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from dispatcher.cli.dead import dead_group
 from dispatcher.cli.jobs import (
     enqueue_command,
     events_command,
@@ -13,7 +14,9 @@ from dispatcher.cli.jobs import (
     stop_command,
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
-from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.metrics import metrics_command
+from dispatcher.cli.network import balance_command, markets_command, network_command
+from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -47,8 +50,12 @@ for _command in (
     stop_command,
     extend_command,
     events_command,
+    dead_group,
     balance_command,
     markets_command,
+    reconcile_command,
+    network_command,
+    metrics_command,
     validate_command,
     simulate_command,
     redis_command,

@@ -41,6 +41,10 @@ class Waited(EventBase):
     reason: Reason
     detail: str = ""
     short_usd: Usd | None = None
+    sent: bool = True
+    """False: the network was not asked, the call was held back here. That is not a try."""
+    retry_at: float | None = None
+    """Before when it is not worth a try, as the network says, or what holds it back."""
 
 
 class Woken(EventBase):
@@ -79,6 +83,10 @@ class CallUndecided(EventBase):
     key: IdempotencyKey
     error: str
     retry_at: float
+    sent: bool = True
+    """False: it was held back here. That is not a try."""
+    in_doubt: bool = True
+    """For a call that was held back: whether it may have been sent before."""
 
 
 class CallExpired(EventBase):
@@ -167,6 +175,8 @@ class Looked(EventBase):
     kind: Literal["looked"] = "looked"
     error: str | None = None
     missing: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
 
 
 class StopOrdered(EventBase):
@@ -191,6 +201,24 @@ class ExtendDropped(EventBase):
     kind: Literal["extend_dropped"] = "extend_dropped"
     seconds: int
     detail: str
+
+
+class Adopted(EventBase):
+    """The job had turned up twice on the network: it goes on as the older of the two, for whose `seconds` the network
+    reserved `amount` US dollars beside what it reserved for the other."""
+
+    kind: Literal["adopted"] = "adopted"
+    address: RemoteAddress
+    instead_of: RemoteAddress
+    seconds: int
+    amount: Usd
+
+
+class Mended(EventBase):
+    """Something about the job's place in the store, or on the network, was found wrong and was put right."""
+
+    kind: Literal["mended"] = "mended"
+    what: str
 
 
 class Ended(EventBase):
@@ -222,6 +250,8 @@ Event = (
     | StopOrdered
     | ExtendOrdered
     | ExtendDropped
+    | Adopted
+    | Mended
     | Ended
 )
 

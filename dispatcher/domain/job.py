@@ -75,6 +75,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     VANISHED = "vanished"
     STOPPED_ELSEWHERE = "stopped_elsewhere"
+    DROPPED = "dropped"
 
 
 class Operation(StrEnum):
@@ -133,6 +134,8 @@ class Remote(Record):
     unchanged_looks: int = 0
     error: str | None = None
     """What the last look brought instead of the record."""
+    held_until: float | None = None
+    """The next look was held back until then."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 
@@ -171,6 +174,10 @@ class Call(Record):
     """How often it was sent without a usable answer, in this epoch."""
     retry_at: float | None = None
     error: str | None = None
+    held: str | None = None
+    """What holds it back, if its last try was not sent."""
+    unsent_until: float | None = None
+    """It surely was not sent before then: it was held back from its first try on."""
 
 
 class Quote(Record):
@@ -221,6 +228,8 @@ class Wait(Record):
     detail: str = ""
     short_usd: Usd | None = None
     """The amount that the balance did not pay for."""
+    retry_at: float | None = None
+    """Before when it is not worth a try."""
 
 
 class Ending(Record):

@@ -74,7 +74,8 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             waiting = {"wait": _waiting(job, event), "reason": event.reason}
             return waiting | (_short(job, event.at) if event.reason is Reason.AWAITING_CREDIT else {})
         case ev.Woken():
-            return {"wait": None if job.wait is None else job.wait.model_copy(update={"last": 0.0})}
+            afresh = {"last": 0.0, "retry_at": None}
+            return {"wait": None if job.wait is None else job.wait.model_copy(update=afresh)}
         case ev.CreditHeld():
             return {"quote": event.quote, "wait": None, "reason": Reason.NEW}
         case ev.Pinned():
@@ -105,7 +106,13 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return {"extend_ordered": (*job.extend_ordered, event.seconds)}
         case ev.ExtendDropped():
             return {"extend_ordered": _without_first(job.extend_ordered, event.seconds)}
+        case ev.Adopted():
+            return _adopted(job, event)
+        case ev.Mended():
+            return {}
         case ev.Ended():
+            if job.state in _UNPOSTED and event.state is State.FAILED and event.reason is not Reason.DROPPED:
+                raise Bug(f"ended cannot lead from {job.state} to failed, unless it is dropped ({job.id})")
             return {
                 "state": event.state,
                 "reason": event.reason,
@@ -132,13 +139,20 @@ def _waiting(job: Job, event: ev.Waited) -> Wait:
         return job.wait.model_copy(
             update={
                 "last": event.at,
-                "tries": job.wait.tries + 1,
+                "tries": job.wait.tries + int(event.sent),
                 "detail": event.detail,
                 "short_usd": event.short_usd,
+                "retry_at": event.retry_at,
             }
         )
     return Wait(
-        reason=event.reason, since=event.at, last=event.at, detail=event.detail, short_usd=event.short_usd
+        reason=event.reason,
+        since=event.at,
+        last=event.at,
+        tries=int(event.sent),
+        detail=event.detail,
+        short_usd=event.short_usd,
+        retry_at=event.retry_at,
     )
 
 
@@ -175,10 +189,14 @@ def _reserved(job: Job, amount: Decimal) -> Spend:
 
 def _again(job: Job, event: ev.CallUndecided | ev.CallExpired) -> dict[str, Any]:
     call = _open(job, event.key)
-    if isinstance(event, ev.CallUndecided):
-        update = {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+    update: dict[str, Any] = {"held": None, "unsent_until": None}
+    if isinstance(event, ev.CallUndecided) and event.sent:
+        update |= {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+    elif isinstance(event, ev.CallUndecided):
+        unsent_until = None if event.in_doubt else event.retry_at
+        update = {"retry_at": event.retry_at, "held": event.error, "unsent_until": unsent_until}
     else:
-        update = {
+        update |= {
             "epoch": call.epoch + 1,
             "key": event.next_key,
             "tries": 0,
@@ -234,6 +252,26 @@ def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
     }
 
 
+def _adopted(job: Job, event: ev.Adopted) -> dict[str, Any]:
+    if job.call is not None or job.stop is not None:
+        raise Bug(f"{job.id} cannot go on as another while something is asked of the one that it has")
+    # It waits for a host for as long as the job does. What was paid for the other stays counted: both were posted.
+    remote = Remote(
+        address=event.address,
+        posted_at=_on_network(job).posted_at,
+        looked_at=event.at,
+        changed_at=event.at,
+        timeout=event.seconds,
+    )
+    return {
+        "state": State.QUEUED,
+        "reason": Reason.AWAITING_INDEX,
+        "wait": None,
+        "remote": remote,
+        "spend": _reserved(job, event.amount),
+    }
+
+
 def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
     call, remote = _open(job, event.key), _on_network(job)
     changes: dict[str, Any] = {"call": None, "wait": None, "reason": _alive(job)}
@@ -265,11 +303,15 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
 
 def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     remote = _on_network(job)
+    if isinstance(event, ev.Looked) and event.held_until is not None:
+        held = {"error": event.error, "held_until": event.held_until}
+        return {"remote": remote.model_copy(update=held)}
     if isinstance(event, ev.Looked):
         update: dict[str, Any] = {
             "looked_at": event.at,
             "unchanged_looks": remote.unchanged_looks + 1,
             "error": event.error,
+            "held_until": None,
         }
         if event.missing:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
@@ -281,6 +323,7 @@ def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
         "changed_at": event.at,
         "unchanged_looks": 0,
         "error": None,
+        "held_until": None,
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}

@@ -52,7 +52,7 @@ def parse_rate(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError('an amount is US dollars as a text or a number: "2.50"')
     if len(str(value)) > _LONGEST:
-        raise ValueError(f"an amount has at most {_LONGEST} characters")
+        raise ValueError(f'a text of {len(str(value))} characters is not an amount; write US dollars: "2.50"')
     try:
         amount = Decimal(str(value).strip().removeprefix("$"))
     except ArithmeticError as e:

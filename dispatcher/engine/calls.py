@@ -6,6 +6,7 @@ undecided calls stay open and are sent again under the same key; a call that sur
 epoch; a final refusal closes the call and frees its hold.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -17,19 +18,23 @@ from dispatcher.domain.errors import (
     Bug,
     InsufficientCredits,
     KeyMismatch,
+    NotFound,
+    NotSent,
     ProviderError,
     SettingsError,
     Unauthorized,
     Verdict,
 )
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
-from dispatcher.domain.job import Call, Job, Operation, Quote, Reason, Remote
+from dispatcher.domain.job import Call, Job, Operation, Phase, Quote, Reason, Remote
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Provider
 
 _log = structlog.get_logger(__name__)
@@ -66,9 +71,9 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
             amount = price_at_most(hourly, seconds)
             name = hold_name(job.id, operation, ordinal)
             try:
-                held = hold(parts, job, name, amount)
+                held = hold(parts, job, name, amount, even_if_old=True)
             except (ProviderError, SettingsError) as e:
-                return [ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_NETWORK, detail=str(e))]
+                return [waited(parts.clock.now(), Reason.AWAITING_NETWORK, e)]
             if isinstance(held, Short):
                 detail = f"an extension needs ${amount}, available ${held.available}"
                 return [
@@ -87,16 +92,31 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     return [ev.CallIntended(at=call.intended_at, call=call)]
 
 
-def send(parts: Parts, job: Job) -> list[ev.Event]:
-    """Send the open call of `job`, which is saved already, and say what came of it."""
+def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list[ev.Event]:
+    """Send the open call of `job`, which is saved already, and say what came of it.
+
+    `found`: the key of the call that was open when this turn began: whoever wrote it down may have sent it.
+    """
     call = job.call
     if call is None:
         raise Bug(f"{job.id} has no call to send")
     payload.check(job)
-    may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
+    since = call.unsent_until if call.unsent_until is not None else call.intended_at
+    is_old = call.key == found or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    may_have_landed = call.tries > 0 or is_old
+    if (
+        call.operation is Operation.POST
+        and job.stop is not None
+        and call.unsent_until
+        and not may_have_landed
+    ):
+        return _withdrawn(parts, job, call)
     try:
-        provider = parts.providers.account(job.spec.account)
+        before = None if job.remote is None else job.remote.deadline
+        provider = parts.providers.account(job.spec.account, before=before)
         return _ask(parts, provider, job, call)
+    except NotSent as e:
+        return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
         return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
     except ProviderError as e:
@@ -109,6 +129,45 @@ def send(parts: Parts, job: Job) -> list[ev.Event]:
             wait = call_retry(job, call.tries + 1, e.retry_after, _left(job, now))
             return [_undecided(parts, call, str(e), wait)]
         return _denied(parts, job, call, e)
+
+
+def stop_stray(parts: Parts, stray: Stray) -> Stray:
+    """Stop a job on the network that no record has; written down with its key before it is sent.
+
+    The answer is what is remembered of it: while it is open, the call has to be made again.
+    """
+    stray = replace(stray, tries=stray.tries + 1, noted_at=parts.clock.now())
+    parts.store.note_stray(stray)
+    try:
+        provider = parts.providers.account(stray.account)
+        stray = replace(stray, outcome=_stopped_stray(provider, stray))
+    except NotSent as e:
+        _log.info("stray_stop_held_back", account=stray.account, address=stray.address, error=str(e))
+        stray = replace(stray, tries=stray.tries - 1)
+    except (Unauthorized, SettingsError) as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+    except ProviderError as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+        if e.verdict is not Verdict.SAME_KEY:
+            # Under the old key the answer would always be the same.
+            stray = replace(stray, epoch=stray.epoch + 1)
+    parts.store.note_stray(stray)
+    return stray
+
+
+def _stopped_stray(provider: Provider, stray: Stray) -> str:
+    try:
+        return provider.stop(
+            stray.address, key=IdempotencyKey(f"stray:{stray.address}:stop:{stray.epoch}")
+        ).outcome
+    except NotFound:
+        try:
+            seen = provider.get(stray.address)
+        except NotFound:
+            return "gone"  # a queued job that was stopped is not known any more
+        if seen.phase not in (Phase.QUEUED, Phase.RUNNING):
+            return "already_terminal"
+        raise
 
 
 def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Event]:
@@ -157,6 +216,27 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
 def _undecided(parts: Parts, call: Call, error: str, wait: float) -> ev.Event:
     now = parts.clock.now()
     return ev.CallUndecided(at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait)
+
+
+def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:
+    now = parts.clock.now()
+    return ev.CallUndecided(
+        at=now,
+        operation=call.operation,
+        key=call.key,
+        error=str(held),
+        retry_at=now + call_retry(job, call.tries, held.retry_after, _left(job, now)),
+        sent=False,
+        in_doubt=in_doubt,
+    )
+
+
+def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
+    """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
+    if call.hold is not None:
+        parts.ledger.void(job.spec.account, call.hold)
+    text = "post: not sent, since the job is to be stopped"
+    return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
 
 
 def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:

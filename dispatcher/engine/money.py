@@ -3,7 +3,7 @@
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from dispatcher.domain.errors import ProviderError, SettingsError
+from dispatcher.domain.errors import NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId
 from dispatcher.domain.job import Job
 from dispatcher.domain.money import MICRO, THOUSANDTH
@@ -23,8 +23,13 @@ def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
     return parts.ledger.view(account)
 
 
-def hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Short:
+def hold(
+    parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, even_if_old: bool = False
+) -> Held | Short:
     """Set `amount` aside for `job`. A shortage is only believed of a fresh balance.
+
+    `even_if_old`: if the question for the balance is held back, cover that the last known one shows will do. The
+    network itself refuses what the credits do not pay for; an extension that comes too late loses the job.
 
     Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
@@ -36,7 +41,15 @@ def hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Sho
         held = _hold(parts, job, hold_id, amount)
         if isinstance(held, Held):
             return held
-    refresh_balance(parts, account)
+    try:
+        refresh_balance(parts, account)
+    except NotSent:
+        if not even_if_old or view.balance is None:
+            raise
+        from_old = _hold(parts, job, hold_id, amount)
+        if isinstance(from_old, Short):
+            raise
+        return from_old
     return _hold(parts, job, hold_id, amount)
 
 

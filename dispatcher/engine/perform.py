@@ -7,13 +7,15 @@ from typing import Any, assert_never
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, first_seconds
-from dispatcher.domain.errors import Bug, NotFound, ProviderError, Refused, SettingsError
+from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
+from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
 from dispatcher.engine import calls
 from dispatcher.engine.money import hold
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
 
@@ -29,10 +31,11 @@ class Performed:
     result: dict[str, Any] | None = None
 
 
-def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
+def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey | None = None) -> Performed:
     """Do `action` for `job`. Failures of the network and of the settings become events; the store's are raised.
 
-    Events bear the time at which they are known: waits are counted from there, however long a call took.
+    `found`: the key of the call that was open when the turn began. Events bear the time at which they are known:
+    waits are counted from there, however long a call took.
     """
     now = parts.clock.now()
     match action:
@@ -43,7 +46,7 @@ def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
         case act.Begin():
             return Performed(calls.begin(parts, job, action.operation, action.seconds))
         case act.Send():
-            return Performed(calls.send(parts, job))
+            return Performed(calls.send(parts, job, found=found))
         case act.Look():
             return Performed([_look(parts, job)])
         case act.OrderStop():
@@ -135,6 +138,9 @@ def _look(parts: Parts, job: Job) -> ev.Event:
         seen = parts.providers.account(job.spec.account).get(remote.address)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
+    except NotSent as e:
+        now = parts.clock.now()
+        return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0))
     except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
     now = parts.clock.now()
@@ -199,7 +205,7 @@ def _ended(parts: Parts, state: State, reason: Reason, detail: str) -> ev.Event:
 
 
 def _waited(parts: Parts, reason: Reason, why: Exception) -> ev.Event:
-    return ev.Waited(at=parts.clock.now(), reason=reason, detail=str(why))
+    return waited(parts.clock.now(), reason, why)
 
 
 def _usable(hourly: Decimal | None) -> Decimal | None:

@@ -99,8 +99,8 @@ def _default(name: str) -> str:
     match Settings.model_fields[name].default:
         case str() as text if text:
             return f"; default: {text}"
-        case int() as number:
-            return f"; default: {number}"
+        case int() | float() as number:
+            return f"; default: {number:g}"
         case timedelta() as duration:
             return f"; default: {format_duration(duration)}"
         case _:

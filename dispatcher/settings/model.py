@@ -65,6 +65,7 @@ ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
 WebUrl = Annotated[str, AfterValidator(urls.web_url)]
 GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
 Credential = Annotated[SecretStr, AfterValidator(_credential)]
+RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
 
 
 class NamedAccount(BaseModel):
@@ -78,6 +79,7 @@ class NamedAccount(BaseModel):
     ipfs_api_url: WebUrl | None = None
     ipfs_gateway_url: GatewayUrl | None = None
     ipfs_jwt: Credential | None = None
+    requests_per_second: RequestRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Account:
     ipfs_gateway_url: str
     ipfs_jwt: SecretStr | None = field(repr=False)
     """None: definitions cannot be pinned."""
+    requests_per_second: float
 
 
 def _same_as_store(data: dict[str, Any]) -> SecretStr:
@@ -164,8 +167,14 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         16, ge=1, le=1024, description="threads of a worker: how many calls it makes at once"
     )
+    requests_per_second: RequestRate = Field(
+        20.0, description="how many calls a second all workers together make for one account, 0.1 to 10000"
+    )
     lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
     retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
+    crashes_at_most: int = Field(
+        5, ge=1, le=1000, description="after so many errors in a row a job is put aside as a dead letter"
+    )
     sweep_interval: Duration = Field(
         timedelta(milliseconds=100), description="how often workers look for jobs that fell due"
     )
@@ -276,6 +285,7 @@ class Settings(BaseSettings):
             ipfs_api_url=given.ipfs_api_url or self.ipfs_api_url,
             ipfs_gateway_url=given.ipfs_gateway_url or self.ipfs_gateway_url,
             ipfs_jwt=given.ipfs_jwt or self.ipfs_jwt,
+            requests_per_second=given.requests_per_second or self.requests_per_second,
         )
 
     def secrets(self) -> tuple[SecretStr, ...]:

@@ -89,6 +89,8 @@ class Station:
             "DISPATCHER_ACCOUNTS__POOR__API_KEY": keys[1],
             "DISPATCHER_LEASE": "10s",
             "DISPATCHER_CLOCK": ready["clock"],
+            # Days pass in minutes here, and the rate counts by the wall: it must not be what is measured.
+            "DISPATCHER_REQUESTS_PER_SECOND": "500",
             "DISPATCHER_LOG_FORMAT": "json",
         }
 

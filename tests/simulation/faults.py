@@ -12,8 +12,8 @@ _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list
 
 @dataclass(frozen=True, slots=True)
 class Dangers:
-    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job;
-    `lasts` is seconds."""
+    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job,
+    `damage` agenda entries that get lost or are put off, per job; `lasts` is seconds."""
 
     accounts: dict[str, str]
     faults: list[dict[str, Any]]
@@ -30,6 +30,8 @@ class Dangers:
     credit: list[str]
     rich_at_last: bool
     claws_back: bool
+    damage: float
+    requests_per_second: float
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
@@ -39,6 +41,11 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
     faults = [_fault(rng) for _ in range(rng.choice([0, 1, 3, 6]))]
     if claws_back:
         faults.append({"route": "*", "kind": "drop_credit", "amount": "0.1", "probability": 0.003})
+    if (
+        rng.random() < 0.4
+    ):  # nobody answers, for so many calls: an outage, until breakers have tried often enough
+        kind, times = rng.choice(["cut", "lose_answer"]), rng.choice([20, 60])
+        faults.insert(0, {"route": "*", "kind": kind, "times": times})
     purse = str(round(jobs * rng.choice([0.004, 0.01, 0.02]), 3)) if scarce else "1000"
     arrivals = ["0.01", "0.05", "0.2"] if scarce else []
     return Dangers(
@@ -57,6 +64,8 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         credit=[*arrivals, *(["-0.02", "-0.3"] if claws_back else [])],
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
+        damage=rng.choice([0, 0, 0.3, 2.0]),
+        requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 
 

@@ -4,7 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dispatcher.domain.cid import Cid
@@ -13,9 +13,13 @@ from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.dead import DeadLetters, Health
+from dispatcher.store.memory.figures import Figures
+from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait
@@ -39,12 +43,13 @@ class _Entry:
     lease_until: float | None = None
     woken: bool = False
     result: str | None = None
+    health: Health = field(default_factory=Health)
 
     def is_leased(self, now: float) -> bool:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore:
+class MemoryStore(DeadLetters, Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -56,6 +61,8 @@ class MemoryStore:
         self._ended = Times()
         self._pinned: dict[Cid, None] = {}
         self._turns: dict[str, float] = {}
+        self._bookmarks: dict[str, str] = {}
+        self._strays: dict[RemoteAddress, Stray] = {}
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         with self._lock:
@@ -66,10 +73,16 @@ class MemoryStore:
             entry = self._jobs.get(job_id)
             if entry is None or entry.is_leased(now):
                 return None
+            health = entry.health
+            if health.is_dead or (health.rests_until is not None and health.rests_until > now):
+                return None
             entry.token += 1
+            health.lapses += entry.lease_until is not None
+            health.rests_until = None
             entry.lease_until = now + lease
             entry.woken = False
-            return Claim(entry.job, LeaseToken(entry.token), tuple(entry.commands))
+            token, commands = LeaseToken(entry.token), tuple(entry.commands)
+            return Claim(entry.job, token, commands, health.crashes, health.lapses)
 
     def save(
         self,
@@ -86,7 +99,7 @@ class MemoryStore:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = now + lease
-            return Claim(job, claim.token, tuple(entry.commands))
+            return replace(claim, job=job, commands=tuple(entry.commands))
 
     def release(
         self,
@@ -109,6 +122,7 @@ class MemoryStore:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = None
+            entry.health = Health()
             if due is None:
                 self._end(entry, now, now + retention)
                 return True
@@ -183,19 +197,26 @@ class MemoryStore:
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
             entry.follow_up = due_for(entry.commands) or entry.follow_up
-            self._hasten(job_id, now)
+            if command.kind == "stop":
+                entry.health.recover()
+            if not entry.health.is_dead:
+                self._hasten(job_id, now)
             return True
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        return sum(self.command(job_id, command, now=now) for job_id in job_ids)
 
     def next_due(self, job_id: JobId) -> Next | None:
         with self._lock:
-            at = self._agenda.get(job_id)
-            return None if at is None else Next(at, self._jobs[job_id].follow_up)
+            at, entry = self._agenda.get(job_id), self._jobs.get(job_id)
+            return None if at is None or entry is None else Next(at, entry.follow_up)
 
     def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
         with self._lock:
             due = [JobId(key) for key in self._agenda.pop_until(now, limit)]
             for job_id in due:
-                self._agenda.set(job_id, now + grace)
+                if job_id in self._jobs:
+                    self._agenda.set(job_id, now + grace)
             self._purge(now)
             return [DueJob(job_id, self._jobs[job_id].follow_up) for job_id in due if job_id in self._jobs]
 
@@ -208,7 +229,7 @@ class MemoryStore:
         """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
         with self._lock:
             for job_id in job_ids:
-                if self._agenda.get(job_id) is not None:
+                if self._agenda.get(job_id) is not None and job_id in self._jobs:
                     self._jobs[job_id].woken = True
                     self._hasten(job_id, now)
 
@@ -269,6 +290,8 @@ class MemoryStore:
         document = entry.result if result is None else json.dumps(result)
         entry.job, entry.result = job, document
         entry.log.extend(kept(len(entry.log), log))
+        if any(event.logged for event in log):
+            entry.health.lapses = 0
         del entry.commands[:taken]
         if (wait := credit_wait(job)) is not None:
             self._waiting[job.id] = wait
@@ -286,9 +309,9 @@ class MemoryStore:
 
     def _purge(self, now: float) -> None:
         for key in self._ended.pop_until(now, _PURGED_AT_ONCE):
-            entry = self._jobs.pop(JobId(key))
+            entry = self._jobs.pop(JobId(key), None)
             self._agenda.discard(key)
-            if entry.job.spec.request_id is not None:
+            if entry is not None and entry.job.spec.request_id is not None:
                 self._requests.pop(entry.job.spec.request_id, None)
 
     def _hasten(self, job_id: JobId, now: float) -> None:
