@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatcher import settings as settings_module
 from dispatcher.domain.ids import JobId
-from dispatcher.engine.parts import Parts, Timing
+from dispatcher.engine.parts import Limits, Parts, Timing
 from dispatcher.ops.clock import monotonic, parse_clock
 from dispatcher.ops.journal import JobJournal
 from dispatcher.ops.scrub import Scrubber
@@ -41,7 +41,10 @@ def build(settings: Settings, app: Any) -> Runtime:
     clock = parse_clock(settings.clock)
     traffic = RedisTraffic(client, settings.key_prefix)
     accounts = Accounts(
-        {name: _provider(settings.account(name), traffic, clock) for name in settings.account_names()}
+        {
+            name: _provider(settings, settings.account(name), traffic, clock)
+            for name in settings.account_names()
+        }
     )
     parts = Parts(
         store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
@@ -57,12 +60,14 @@ def build(settings: Settings, app: Any) -> Runtime:
             crashes_at_most=settings.crashes_at_most,
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
+        limits=Limits(jobs=settings.jobs_at_most),
+        own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
         scrub=Scrubber(settings.secrets()).text,
     )
     return Runtime(settings, parts, accounts)
 
 
-def _provider(account: Account, traffic: Traffic, clock: Clock) -> Disciplined:
+def _provider(settings: Settings, account: Account, traffic: Traffic, clock: Clock) -> Disciplined:
     provider = NosanaProvider(
         name=account.name,
         api_key=account.api_key,
@@ -73,6 +78,8 @@ def _provider(account: Account, traffic: Traffic, clock: Clock) -> Disciplined:
         idempotency_keys=account.idempotency_keys,
         project=account.project,
         monotonic=monotonic,
+        result_kept=settings.result_at_most,
+        others=settings.secrets(),
     )
     return Disciplined(
         provider,

@@ -26,6 +26,8 @@ app = Celery(
     "dispatcher",
     broker=_settings.broker_url.get_secret_value(),
     backend=_settings.result_url.get_secret_value(),
+    # A message that is no task's is refused, and does not end the worker.
+    task_cls="dispatcher.ops.taking:Task",
     # An application that imports this package keeps its own Celery application as the current one.
     set_as_current=False,
 )

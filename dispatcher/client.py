@@ -63,7 +63,7 @@ def enqueue(request: JobRequest | Mapping[str, Any]) -> "JobHandle":
     """Store one request and ring the workers; the answer says whether it was new.
 
     Raises `InvalidRequest` (every fault; nothing stored), `RequestConflict` (the request id belongs to another
-    request), `StoreUnavailable`.
+    request), `TooManyJobs` (no further one can be kept), `StoreUnavailable`.
     """
     return enqueue_many([request])[0]
 

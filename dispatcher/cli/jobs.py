@@ -17,6 +17,7 @@ from dispatcher.cli.dead import (
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.stopping import stop_every_job
+from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.job import Reason, State
 from dispatcher.domain.view import timestamp
@@ -45,6 +46,13 @@ from dispatcher.ports.dead import Unreadable
 @click.option("--priority", type=click.IntRange(-100, 100), default=0)
 @click.option("--account", default="default", show_default=True)
 @click.option("--node", help="The one host that may run it.")
+@click.option(
+    "--allow-secret",
+    "allow_secrets",
+    multiple=True,
+    metavar="PATH",
+    help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
@@ -98,7 +106,9 @@ def _request(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     if options["fail_when_short"]:
         policies["credit"] = {"when_short": "fail"}
     names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
-    return {**_given({name: options[name] for name in names}), "definition": definition, "policies": policies}
+    allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
+    asked = _given({name: options[name] for name in names})
+    return {**asked, **allowed, "definition": definition, "policies": policies}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +269,8 @@ def extend_command(job_id: str, by: Any, as_json: bool) -> None:
 def events_command(job_id: str, as_json: bool) -> None:
     """Print everything that happened to a job, oldest first."""
     handle = client.get_job(job_id, read=False)
-    for event in handle.log() or handle.refresh().events():
+    log = handle.log() or handle.refresh().events()
+    for event in log:
         if isinstance(event, Unreadable):
             print_unreadable(event, as_json=as_json)
             continue
@@ -270,6 +281,8 @@ def events_command(job_id: str, as_json: bool) -> None:
         else:
             said = "  ".join(f"{name}={_short(value)}" for name, value in fields.items())
             click.echo(f"{at}  {kind:<15} {said}")
+    if not is_whole(log):
+        click.echo(f"from the {LOG_AT_MOST}th event on, waits and looks are left out", err=True)
 
 
 def _short(value: Any) -> str:

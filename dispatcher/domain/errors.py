@@ -5,6 +5,7 @@
         InvalidRequest      the request is wrong; lists every fault
         RequestConflict     the request id was used for another request
         UnknownJob          no such job
+        TooManyJobs         no further job can be kept
         NotPossible         the job is not in a state where that can be done
       SettingsError       the settings
       ProviderError       the network, with a verdict: what may be done next
@@ -81,6 +82,18 @@ class UnknownJob(RequestError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"no job {job_id!r}: `dispatcher jobs` lists those that are kept")
+
+
+class TooManyJobs(RequestError):
+    """As many jobs are kept as may be, those that are over included. Nothing was stored; try again later."""
+
+    def __init__(self, kept: int, at_most: int) -> None:
+        self.kept = kept
+        self.at_most = at_most
+        super().__init__(
+            f"{kept} jobs are kept, of {at_most} at most, and these would be too many: those that are over are "
+            "forgotten after DISPATCHER_RETENTION, make that shorter or DISPATCHER_JOBS_AT_MOST larger"
+        )
 
 
 class NotPossible(RequestError):

@@ -56,7 +56,7 @@ def apply(job: Job, event: ev.Event) -> Job:
 
 
 def replay(log: Iterable[ev.Event]) -> Job:
-    """The record that a whole log leads to; the first event must be `Enqueued`."""
+    """The record that a whole log leads to (`eventlog.is_whole`); the first event must be `Enqueued`."""
     job: Job | None = None
     for event in log:
         if job is None:

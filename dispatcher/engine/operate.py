@@ -1,5 +1,7 @@
 """What operators ask of a job: kept beside it until a worker takes it in, whoever has the job now."""
 
+from typing import Final
+
 from dispatcher.domain.costs import extension_refusal
 from dispatcher.domain.errors import NotPossible, UnknownJob, UnreadableRecord
 from dispatcher.domain.ids import JobId
@@ -7,6 +9,9 @@ from dispatcher.domain.job import FollowUp, Job
 from dispatcher.domain.policies import LONGEST_TIMEOUT
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Command
+
+_BY_AT_MOST: Final = 100
+"""Characters of an operator's name that are kept."""
 
 
 def stop(parts: Parts, job_id: JobId, *, by: str) -> Job:
@@ -30,7 +35,7 @@ def stop(parts: Parts, job_id: JobId, *, by: str) -> Job:
 
 def _ask_to_stop(parts: Parts, job_id: JobId, by: str) -> None:
     now = parts.clock.now()
-    parts.store.command(job_id, Command("stop", by=by, at=now), now=now)
+    parts.store.command(job_id, Command("stop", by=by[:_BY_AT_MOST], at=now), now=now)
     parts.waker.ring(FollowUp.STOP, [job_id])
 
 
@@ -49,7 +54,7 @@ def extend(parts: Parts, job_id: JobId, seconds: int, *, by: str) -> Job:
             f"`dispatcher dead retry {job_id}` brings it back"
         )
     now = parts.clock.now()
-    parts.store.command(job_id, Command("extend", by=by, at=now, seconds=seconds), now=now)
+    parts.store.command(job_id, Command("extend", by=by[:_BY_AT_MOST], at=now, seconds=seconds), now=now)
     parts.waker.ring(FollowUp.EXTEND, [job_id])
     return job
 

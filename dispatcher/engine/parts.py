@@ -46,6 +46,14 @@ def _no_stamp(_: AccountName) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept at most."""
+
+    jobs: int = 1_000_000
+    """Records, those of jobs that are over included: `intake` refuses more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the engine touches."""
 
@@ -61,6 +69,9 @@ class Parts:
     lists: Lists = field(default_factory=Lists)
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
+    limits: Limits = Limits()
+    own_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no request may hold: the settings' keys and passwords."""
     scrub: Callable[[str], str] = str
     """Takes secrets out of what is kept of an error."""
 

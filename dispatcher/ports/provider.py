@@ -205,7 +205,9 @@ class Provider(Protocol):
 
     def stop(self, address: RemoteAddress, *, key: IdempotencyKey) -> StoppedJob: ...
 
-    def result(self, cid: Cid) -> JobResult: ...
+    def result(self, cid: Cid) -> JobResult:
+        """Its document is fit to be stored: bounded, without secrets; its report is read from the whole."""
+        ...
 
 
 class Providers(Protocol):

@@ -6,6 +6,7 @@ Every field is the environment variable DISPATCHER_<NAME>; an empty variable cou
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -133,6 +134,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # In front of the addresses, which take it in.
+    redis_ca: str = Field(
+        "",
+        description="file with the certificate of the authority that signed those of rediss:// servers; "
+        "default: the system's authorities",
+    )
     redis_url: RedisUrl = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="the Redis or Valkey server that keeps the jobs"
     )
@@ -203,7 +210,27 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
+    jobs_at_most: int = Field(
+        1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"
+    )
+    result_at_most: int = Field(
+        1_048_576, ge=16_384, le=16_777_216, description="bytes that are kept of a job's result document"
+    )
+
     _unknown: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("redis_ca")
+    @classmethod
+    def _redis_ca(cls, value: str) -> str:
+        path = value.strip()
+        if path and not Path(path).is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("redis_url", "broker_url", "result_url")
+    @classmethod
+    def _with_ca(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        return urls.with_ca(value, info.data.get("redis_ca", ""))
 
     @field_validator("accounts")
     @classmethod

@@ -194,7 +194,7 @@ def test_nothing_of_the_definition_is_shown() -> None:
         **DEFINITION,
         "ops": [{**DEFINITION["ops"][0], "args": {"image": "u", "env": {"TOKEN": CANARY}}}],
     }
-    asked = request(definition=definition, **EVERYTHING)
+    asked = request(definition=definition, **EVERYTHING, allow_secrets=["definition.ops[0].args.env.TOKEN"])
     event = ev.Enqueued(at=T0, id=JOB_ID, spec=asked.spec(), fingerprint=asked.fingerprint(), cid=CID)
     job = create(event)
     for text in (

@@ -77,6 +77,30 @@ def test_broker_and_results_follow_the_store(
     assert settings.redis_is_configured == ("REDIS_URL" in variables)
 
 
+def test_an_authority_of_ones_own_is_told_to_all_who_connect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "my ca.pem"
+    file.touch()
+    settings = _load(monkeypatch, REDIS_CA=f" {file} ", REDIS_URL="rediss://h")
+    used = settings.redis_url.get_secret_value()
+    assert used.startswith("rediss://h?ssl_cert_reqs=required&ssl_ca_certs=/")
+    assert settings.broker_url == settings.result_url == settings.redis_url
+    app = Celery(set_as_current=False, broker=used, backend=used)
+    assert app.connection_for_write().ssl["ssl_ca_certs"] == str(file)
+    assert app.backend.connparams["ssl_ca_certs"] == str(file)
+    other = _load(
+        monkeypatch,
+        REDIS_CA=str(file),
+        REDIS_URL="redis://h",
+        BROKER_URL="rediss://b?ssl_ca_certs=/x;amqp://c//",
+    )
+    assert other.redis_url == SecretStr("redis://h")
+    assert "my%20ca" not in other.broker_url.get_secret_value()
+    with pytest.raises(SettingsError, match="DISPATCHER_REDIS_CA: there is no such file"):
+        _load(monkeypatch, REDIS_CA=str(tmp_path / "none"))
+
+
 @pytest.mark.parametrize(
     ("given", "used"),
     [

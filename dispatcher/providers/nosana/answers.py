@@ -40,6 +40,11 @@ _LATEST: Final = 10**11
 """Unix seconds of the year 5138; more than that is milliseconds."""
 
 _STATUS_AT_MOST: Final = 64
+_NAME_AT_MOST: Final = 120
+"""Characters of a name or an identifier: longer ones than any that the network has given out."""
+
+_NAMES_AT_MOST: Final = 200
+_MARKETS_AT_MOST: Final = 10_000
 
 
 def balance(value: object) -> Balance:
@@ -54,7 +59,7 @@ def balance(value: object) -> Balance:
 
 def markets(value: object) -> tuple[Market, ...]:
     """A list of markets. One without a usable address is left out: the others are no worse for it."""
-    records = a_list(value, "the list of markets")
+    records = a_list(value, "the list of markets")[:_MARKETS_AT_MOST]
     found = tuple(
         market(record) for record in records if isinstance(record, dict) and is_address(record.get("address"))
     )
@@ -76,9 +81,9 @@ def market(value: object) -> Market:
     lowest_vram = fields.get("lowest_vram")
     return Market(
         address=MarketAddress(address),
-        slug=maybe_text(fields.get("slug")) or "",
-        name=maybe_text(fields.get("name")) or "",
-        kind=maybe_text(fields.get("type")) or "",
+        slug=_name(fields.get("slug")) or "",
+        name=_name(fields.get("name")) or "",
+        kind=_name(fields.get("type")) or "",
         usd_per_hour=_price(fields.get("usd_reward_per_hour")) if fee is not None else None,
         fee_percent=fee if fee is not None else Decimal(0),
         gpu_types=_texts(gpu_types) if isinstance(gpu_types, list) else (),
@@ -113,10 +118,10 @@ def posted(value: object) -> PostedJob:
     credit = an_object(fields.get("credits"), "credits")
     return PostedJob(
         address=RemoteAddress(job),
-        run=maybe_text(fields.get("run")),
+        run=_name(fields.get("run")),
         amount=_cost(credit),
-        reservation=maybe_text(credit.get("reservationId")),
-        tx=maybe_text(fields.get("tx")),
+        reservation=_name(credit.get("reservationId")),
+        tx=_name(fields.get("tx")),
         project=_project(credit),
     )
 
@@ -131,15 +136,15 @@ def extended(value: object) -> ExtendedJob:
     return ExtendedJob(
         amount=_cost(credit),
         landed=True,
-        reservation=maybe_text(credit.get("reservationId")),
-        tx=maybe_text(fields.get("tx")),
+        reservation=_name(credit.get("reservationId")),
+        tx=_name(fields.get("tx")),
     )
 
 
 def stopped(value: object) -> StoppedJob:
     """`{tx, job, delisted}`, and from the third generation of the API on `outcome`, which then decides."""
     fields = an_object(value, "the answer")
-    return StoppedJob(outcome=_outcome(fields), tx=maybe_text(fields.get("tx")))
+    return StoppedJob(outcome=_outcome(fields), tx=_name(fields.get("tx")))
 
 
 def remote_job(value: object) -> RemoteJob:
@@ -281,4 +286,9 @@ def _maybe_json(text: str) -> object:
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
-    return tuple(value for value in values if isinstance(value, str))
+    return tuple(_name(value) or "" for value in values[:_NAMES_AT_MOST] if isinstance(value, str))
+
+
+def _name(value: object) -> str | None:
+    found = maybe_text(value)
+    return one_line(found, _NAME_AT_MOST) or None if found else None

@@ -1,7 +1,7 @@
 """One account of the credits API as a `Provider`: which call goes where, with what in it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -29,11 +29,15 @@ from dispatcher.providers.nosana import answers
 from dispatcher.providers.nosana.addresses import is_address
 from dispatcher.providers.nosana.credentials import Bearer, Scrubber, usable
 from dispatcher.providers.nosana.flow import run_report
+from dispatcher.providers.nosana.keeping import kept
 from dispatcher.providers.nosana.reading import Unreadable, an_object, read_document, read_json
 from dispatcher.providers.nosana.translation import Answer, malformed
 from dispatcher.providers.nosana.wire import ANSWER_AT_MOST, TIMEOUTS, Timeouts, Wire
 
 _T = TypeVar("_T")
+
+RESULT_KEPT: Final = 1_048_576
+"""Bytes of a result document that are handed on; longer logs lose their beginning."""
 
 _STATES: Final = {
     Phase.QUEUED: "QUEUED",
@@ -52,8 +56,10 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
-    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests;
-    `monotonic` (real seconds) bounds the time that a whole answer may take.
+    `others` are further secrets that no answer may hand on: those of other accounts, since a server may know them.
+    `result_at_most` bounds what is read of a result document, `result_kept` what is handed on, both in bytes.
+    `transport` takes the network's place in tests; `monotonic` (real seconds) bounds the time that a whole answer may
+    take.
 
     `idempotency_keys` False: this API is older than keys and ignores them; they are sent all the same. `project` is
     the account's own address on the network, without which its jobs cannot be listed; it may be learnt later.
@@ -76,6 +82,8 @@ class NosanaProvider:
         result_at_most: int = ANSWER_AT_MOST,
         idempotency_keys: bool = True,
         project: ProjectAddress | None = None,
+        result_kept: int = RESULT_KEPT,
+        others: Sequence[SecretStr] = (),
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
@@ -90,7 +98,8 @@ class NosanaProvider:
         self._result_at_most = result_at_most
         self._idempotency_keys = idempotency_keys
         self._project = project
-        self._scrub = Scrubber(key, *([jwt] if jwt else []))
+        self._result_kept = result_kept
+        self._scrub = Scrubber(key, *([jwt] if jwt else []), *others)
         self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
     def __repr__(self) -> str:
@@ -227,7 +236,9 @@ class NosanaProvider:
         def read(value: object) -> JobResult:
             report = run_report(value)
             detail = self._scrub.line(report.detail)
-            return JobResult(replace(report, detail=detail), an_object(value, "the result"))
+            return JobResult(
+                replace(report, detail=detail), kept(an_object(value, "the result"), self._result_kept)
+            )
 
         return self._read("result", answer, read, decode=read_document)
 
@@ -260,7 +271,7 @@ class NosanaProvider:
         decode: Callable[[bytes], Any] = read_json,
     ) -> _T:
         try:
-            return read(decode(answer.body))
+            return read(decode(self._scrub.body(answer.body)))
         except Unreadable as e:
             raise malformed(operation, answer, e, self._scrub) from e
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
@@ -25,6 +26,9 @@ from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait, waiter
 
 _PURGED_AT_ONCE = 20
+
+PINS_AT_MOST = 100_000
+"""CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
         self._ended = Times()
-        self._pinned: set[Cid] = set()
+        self._pinned: dict[Cid, None] = {}
         self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
         self._bookmarks: dict[str, str] = {}
@@ -249,7 +253,9 @@ class MemoryStore(DeadLetters, Figures, Mending):
 
     def mark_pinned(self, cid: Cid) -> None:
         with self._lock:
-            self._pinned.add(cid)
+            self._pinned.setdefault(cid)
+            if len(self._pinned) > PINS_AT_MOST:
+                del self._pinned[next(iter(self._pinned))]
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         with self._lock:
@@ -295,9 +301,8 @@ class MemoryStore(DeadLetters, Figures, Mending):
             raise LeaseLost(job.id)
         document = entry.result if result is None else json.dumps(result)
         entry.job, entry.result = job, document
-        kept = [event for event in log if event.logged]
-        entry.log.extend(kept)
-        if kept:
+        entry.log.extend(kept(len(entry.log), log))
+        if any(event.logged for event in log):
             entry.health.lapses = 0
         del entry.commands[:taken]
         if (wait := credit_wait(job)) is not None:

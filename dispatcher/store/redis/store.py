@@ -227,10 +227,11 @@ class RedisStore(DeadLetters, Mending):
         return int(self._db.ask("ZCARD", self._db.key("waiting", account)))
 
     def is_pinned(self, cid: Cid) -> bool:
-        return bool(self._db.ask("SISMEMBER", self._db.key("pinned"), cid))
+        return self._db.ask("ZSCORE", self._db.key("pins"), cid) is not None
 
     def mark_pinned(self, cid: Cid) -> None:
-        self._db.ask("SADD", self._db.key("pinned"), cid)
+        """As the port says. The latest 100,000 are remembered; pinning another one again does no harm."""
+        self._db.run("mark_pinned", cid)
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         found = self._db.ask("HGET", self._db.key("projects"), account)

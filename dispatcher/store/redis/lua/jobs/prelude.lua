@@ -15,6 +15,8 @@ local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are
 local dead = prefix .. ':dead'         -- sorted set: dead letter -> since when
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
+local log_at_most, log_at_last = 2000, 4000
+local repeated = {waited = true, woken = true, call_undecided = true, observed = true}
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
 --       token, lease_until, last, answer, commanded, woken, address, exposed, reason; and of turns that failed:
@@ -109,11 +111,16 @@ local function put_record()
     'exposed', exposed, 'address', facts.address, 'reason', facts.reason)
 end
 
--- Appends the events that stand in ARGV from position `first` on. That is progress: no worker hung before it.
+-- Appends the events that stand in ARGV from position `first` on, but for those that a long log leaves out: the twin
+-- of dispatcher/domain/eventlog.py. That is progress: no worker hung before it.
 local function append_log(id, first)
   if #ARGV >= first then redis.call('HDEL', job_key(id), 'lapses') end
+  local length = redis.call('LLEN', log_key(id))
   for position = first, #ARGV do
-    redis.call('RPUSH', log_key(id), ARGV[position])
+    local kind = string.match(ARGV[position], '"kind":"([%a_]+)"')
+    if length < log_at_most or kind == 'ended' or (length < log_at_last and not repeated[kind]) then
+      length = redis.call('RPUSH', log_key(id), ARGV[position])
+    end
   end
 end
 
