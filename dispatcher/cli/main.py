@@ -17,6 +17,7 @@ from dispatcher.cli.local import demo_command, redis_command, simulate_command, 
 from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command, network_command
+from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -55,6 +56,7 @@ for _command in (
     budget_group,
     account_group,
     markets_command,
+    reconcile_command,
     network_command,
     metrics_command,
     validate_command,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
+from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.domain.outcome import RunReport
@@ -95,6 +96,26 @@ class RemoteJob:
     usd_per_hour: Decimal | None
     cid: Cid | None = None
     market: MarketAddress | None = None
+    listed_at: float | None = None
+    stamp: Stamp | None = None
+    """The dispatcher's mark in its definition, if that is shown and bears one."""
+    defined: bool = False
+    """Whether its definition is shown: the network fills it in from IPFS after a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job of the account as the network's list shows it. Times are unix seconds, None until set; `timeout`: seconds
+    of run time that are allowed and paid for."""
+
+    address: RemoteAddress
+    cid: Cid | None
+    market: MarketAddress | None
+    phase: Phase
+    listed_at: float | None
+    timeout: int
+    started_at: float | None
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +135,8 @@ class Capabilities:
     pins: bool
     """Definitions are pinned to IPFS before they are posted."""
     extends: bool
+    finds: bool
+    """The account's jobs can be listed: the network can do that, and the account's project is known."""
 
 
 class Provider(Protocol):
@@ -147,6 +170,22 @@ class Provider(Protocol):
     ) -> PostedJob: ...
 
     def get(self, address: RemoteAddress) -> RemoteJob: ...
+
+    def list_jobs(
+        self,
+        *,
+        phase: Phase | None = None,
+        market: MarketAddress | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[ListedJob, ...]:
+        """The account's jobs, the latest started first and those that never started last; at most 50.
+
+        Jobs that are listed, start or end between two pages move: a page may lack one or repeat it. A job is not
+        in the list before the network's index has it, nor after it was taken off the queue. Raises
+        `SettingsError` where `capabilities.finds` is False, `ValueError` for a `limit` that is not 1 to 50.
+        """
+        ...
 
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         """Add `seconds`."""

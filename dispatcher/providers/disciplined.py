@@ -17,6 +17,7 @@ import structlog
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import NotSent, ProviderError, StoreError
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.job import Phase
 from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency, outcome_of
 from dispatcher.domain.view import timestamp
 from dispatcher.ports.clock import Clock
@@ -25,6 +26,7 @@ from dispatcher.ports.provider import (
     Capabilities,
     ExtendedJob,
     JobResult,
+    ListedJob,
     Market,
     PostedJob,
     Provider,
@@ -135,6 +137,20 @@ class Disciplined:
 
     def get(self, address: RemoteAddress) -> RemoteJob:
         return self._call("get", Urgency.LOOK, lambda: self._provider.get(address))
+
+    def list_jobs(
+        self,
+        *,
+        phase: Phase | None = None,
+        market: MarketAddress | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[ListedJob, ...]:
+        return self._call(
+            "list_jobs",
+            Urgency.LOOK,
+            lambda: self._provider.list_jobs(phase=phase, market=market, limit=limit, offset=offset),
+        )
 
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         return self._call(

@@ -111,7 +111,7 @@ class Walk:
         """An operator asks for something, as the engine takes it in."""
         if self.job.state.is_final:
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry"]):
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended"]):
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -123,6 +123,8 @@ class Walk:
                     self.happen(ev.ExtendDropped(at=self.now, seconds=seconds, detail=refusal))
             case "retry" if self.job.wait is not None:
                 self.happen(ev.Woken(at=self.now, by="credit"))
+            case "mended":
+                self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
             case _:
                 pass
 

@@ -12,8 +12,8 @@ _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list
 
 @dataclass(frozen=True, slots=True)
 class Dangers:
-    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job;
-    `lasts` is seconds."""
+    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job,
+    `damage` agenda entries that get lost or are put off, per job; `lasts` is seconds."""
 
     accounts: dict[str, str]
     faults: list[dict[str, Any]]
@@ -30,6 +30,7 @@ class Dangers:
     credit: list[str]
     rich_at_last: bool
     claws_back: bool
+    damage: float
     requests_per_second: float
 
 
@@ -63,6 +64,7 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         credit=[*arrivals, *(["-0.02", "-0.3"] if claws_back else [])],
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
+        damage=rng.choice([0, 0, 0.3, 2.0]),
         requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 

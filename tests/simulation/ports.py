@@ -81,6 +81,8 @@ class Port:
 
     def __getattr__(self, method: str) -> Any:
         value = getattr(self._port, method)
+        if not callable(value):
+            return value
         name, crossing, watch = f"{self._name}.{method}", self._crossing, self._watch
 
         def crossed(*args: Any, **kwargs: Any) -> Any:
@@ -134,6 +136,10 @@ class WatchedStore:
         if command.kind == "stop":
             self._books.stops.setdefault(job_id, now)
         return answer
+
+    def note_stray(self, stray: Any) -> Any:
+        self._store.note_stray(stray)
+        self._books.written.add(f"stray:{stray.address}:stop:{stray.epoch}")
 
     def _saved(self, what: str, claim: Any, job: Any, log: Any) -> None:
         if self._books.claims.get(job.id) != claim.token:

@@ -12,11 +12,13 @@ from pydantic import SecretStr
 from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import MalformedAnswer, NotFound, SettingsError
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
     Balance,
     Capabilities,
     ExtendedJob,
     JobResult,
+    ListedJob,
     Market,
     PostedJob,
     RemoteJob,
@@ -33,7 +35,7 @@ from dispatcher.providers.nosana.wire import ANSWER_AT_MOST, TIMEOUTS, Timeouts,
 
 _T = TypeVar("_T")
 
-_CAPABILITIES: Final = Capabilities(idempotency_keys=True, pins=True, extends=True)
+_CAPABILITIES: Final = Capabilities(idempotency_keys=True, pins=True, extends=True, finds=False)
 
 
 class NosanaProvider:
@@ -146,6 +148,17 @@ class NosanaProvider:
 
     def get(self, address: RemoteAddress) -> RemoteJob:
         return self._get("get", f"/api/jobs/{_segment(address)}", answers.remote_job)
+
+    def list_jobs(
+        self,
+        *,
+        phase: Phase | None = None,  # noqa: ARG002 - the port's signature
+        market: MarketAddress | None = None,  # noqa: ARG002
+        limit: int = 50,  # noqa: ARG002
+        offset: int = 0,  # noqa: ARG002
+    ) -> tuple[ListedJob, ...]:
+        """As the port says; the account's project is not known here."""
+        raise SettingsError(f"the jobs of account {self._name!r} cannot be listed")
 
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         path = f"/api/jobs/{_segment(address)}/extend"

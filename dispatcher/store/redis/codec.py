@@ -71,6 +71,8 @@ def event_of(answer: Any) -> Event:
 def command_text(command: Command) -> str:
     """`kind` comes first: the scripts look no further."""
     fields = {"kind": command.kind, "by": command.by, "at": command.at, "seconds": command.seconds}
+    if command.detail:
+        fields["detail"] = command.detail
     return json.dumps(fields, separators=(",", ":"))
 
 
