@@ -76,6 +76,12 @@ app.conf.update(
     beat_schedule={
         # Every worker sweeps by itself; this is for the day on which that thread is wedged in all of them.
         "sweep": {"task": "dispatcher.sweep", "schedule": 30.0, "options": {"expires": 25.0, "queue": QUEUE}},
+        # A round may be left out: the next one goes on where the last one stopped.
+        "reconcile": {
+            "task": "dispatcher.reconcile",
+            "schedule": 60.0,
+            "options": {"expires": 55.0, "queue": QUEUE},
+        },
     },
 )
 app.steps["worker"].add(SweepStep)

@@ -24,10 +24,13 @@ from dispatcher.domain.view import timestamp, view
 from dispatcher.engine import dead, intake, many, operate
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.reconcile import reconcile as reconcile_all
 from dispatcher.engine.resolve import resolve
+from dispatcher.engine.strays import stop_by_hand
 from dispatcher.ops import logs
 from dispatcher.ops.clock import poll
 from dispatcher.ports.dead import Listed, Unreadable
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Exposure
 
 
@@ -283,6 +286,48 @@ def markets(account: str = "default") -> list[dict[str, Any]]:
         }
         for market in _parts().providers.account(AccountName(account)).markets()
     ]
+
+
+def reconcile() -> dict[str, Any]:
+    """Look everything over once: the store, the holds, and the network's list of each account's jobs.
+
+    What beat does in bounded rounds. The answer says what was mended, which jobs on the network have no record, and
+    what could not be looked at. Raises `StoreUnavailable`.
+    """
+    found = reconcile_all(_parts(), whole=True)
+    return {
+        "looked_at": len(found.looked_at),
+        "mended": [{"job": finding.job, "what": finding.what} for finding in found.findings],
+        "strays": [_stray(stray) for seen in found.sightings.values() for stray in seen.strays],
+        "adopted": [
+            {"job": job_id, "address": address}
+            for seen in found.sightings.values()
+            for job_id, address in seen.adopted
+        ],
+        "foreign_jobs": sum(seen.foreign for seen in found.sightings.values()),
+        "not_listed": [name for name, seen in found.sightings.items() if not seen.finds],
+        "not_looked_at": found.unseen,
+    }
+
+
+def stop_stray(address: str, account: str = "default", *, by: str | None = None) -> dict[str, Any]:
+    """Stop a job on the network that no job here has. Until the network confirms it, every round tries again.
+
+    Raises `NotPossible` if a job that is not over has it.
+    """
+    return _stray(stop_by_hand(_parts(), AccountName(account), RemoteAddress(address), by=by or _user()))
+
+
+def _stray(stray: Stray) -> dict[str, Any]:
+    return {
+        "address": stray.address,
+        "account": stray.account,
+        "kind": stray.kind,
+        "why": stray.why,
+        "job": stray.job,
+        "outcome": stray.outcome,
+        "tries": stray.tries,
+    }
 
 
 class JobHandle:

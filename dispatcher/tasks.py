@@ -18,6 +18,7 @@ from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep as sweep_once
 
 _log = structlog.get_logger(__name__)
@@ -81,6 +82,12 @@ def stop(job_ids: list[str]) -> None:
 def sweep() -> None:
     """One round of the sweep that every worker runs by itself."""
     sweep_once(_parts())
+
+
+@app.task(name="dispatcher.reconcile")
+def reconcile() -> None:
+    """A bounded round that looks over what is kept, and what is on the network; one of many callers makes it."""
+    reconcile_in_turn(_parts())
 
 
 @app.task(

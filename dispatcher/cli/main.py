@@ -16,6 +16,7 @@ from dispatcher.cli.jobs import (
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
 from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.network import balance_command, markets_command, network_command
+from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
@@ -54,6 +55,7 @@ for _command in (
     dead_group,
     balance_command,
     markets_command,
+    reconcile_command,
     network_command,
     metrics_command,
     validate_command,

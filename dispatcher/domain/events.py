@@ -279,6 +279,24 @@ class ExtendDropped(EventBase):
     detail: str
 
 
+class Adopted(EventBase):
+    """The job had turned up twice on the network: it goes on as the older of the two, for whose `seconds` the network
+    reserved `amount` US dollars beside what it reserved for the other."""
+
+    kind: Literal["adopted"] = "adopted"
+    address: RemoteAddress
+    instead_of: RemoteAddress
+    seconds: int
+    amount: Usd
+
+
+class Mended(EventBase):
+    """Something about the job's place in the store, or on the network, was found wrong and was put right."""
+
+    kind: Literal["mended"] = "mended"
+    what: str
+
+
 class Ended(EventBase):
     """The job is over, its cost known and settled, its holds closed."""
 
@@ -315,6 +333,8 @@ Event = (
     | StopOrdered
     | ExtendOrdered
     | ExtendDropped
+    | Adopted
+    | Mended
     | Ended
 )
 

@@ -115,6 +115,10 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return {"extend_ordered": (*job.extend_ordered, event.seconds)}
         case ev.ExtendDropped():
             return {"extend_ordered": _without_first(job.extend_ordered, event.seconds)}
+        case ev.Adopted():
+            return _adopted(job, event)
+        case ev.Mended():
+            return {}
         case ev.Ended():
             if job.state in _UNPOSTED and event.state is State.FAILED and event.reason is not Reason.DROPPED:
                 raise Bug(f"ended cannot lead from {job.state} to failed, unless it is dropped ({job.id})")
@@ -254,6 +258,26 @@ def _posted(job: Job, event: ev.Posted | ev.PostFound) -> dict[str, Any]:
         "reason": Reason.STOP_REQUESTED if job.stop else Reason.AWAITING_INDEX,
         "call": None,
         "short_since": None,
+        "remote": remote,
+        "spend": _reserved(job, event.amount),
+    }
+
+
+def _adopted(job: Job, event: ev.Adopted) -> dict[str, Any]:
+    if job.call is not None or job.stop is not None:
+        raise Bug(f"{job.id} cannot go on as another while something is asked of the one that it has")
+    # It waits for a host for as long as the job does. What was paid for the other stays counted: both were posted.
+    remote = Remote(
+        address=event.address,
+        posted_at=_on_network(job).posted_at,
+        looked_at=event.at,
+        changed_at=event.at,
+        timeout=event.seconds,
+    )
+    return {
+        "state": State.QUEUED,
+        "reason": Reason.AWAITING_INDEX,
+        "wait": None,
         "remote": remote,
         "spend": _reserved(job, event.amount),
     }

@@ -25,6 +25,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "stop_ordered": _to(_S.ENQUEUED),
         "extend_dropped": _to(_S.ENQUEUED),
         "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
+        "mended": _to(_S.ENQUEUED),
     },
     _S.PINNED: {
         "waited": _to(_S.PINNED),
@@ -33,6 +34,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "stop_ordered": _to(_S.PINNED),
         "extend_dropped": _to(_S.PINNED),
         "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
+        "mended": _to(_S.PINNED),
     },
     _S.POSTING: {
         "call_undecided": _to(_S.POSTING),
@@ -50,6 +52,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "stop_ordered": _to(_S.POSTING),
         "extend_dropped": _to(_S.POSTING),
         "ended": _to(_S.FAILED),  # dropped by an operator
+        "mended": _to(_S.POSTING),
     },
     _S.QUEUED: {
         "waited": _to(_S.QUEUED),
@@ -68,6 +71,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_ordered": _to(_S.QUEUED),
         "extend_dropped": _to(_S.QUEUED),
         "ended": _ENDS,
+        "adopted": _to(_S.QUEUED),
+        "mended": _to(_S.QUEUED),
     },
     _S.RUNNING: {
         "waited": _to(_S.RUNNING),
@@ -86,6 +91,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_ordered": _to(_S.RUNNING),
         "extend_dropped": _to(_S.RUNNING),
         "ended": _ENDS,
+        "adopted": _to(_S.QUEUED),
+        "mended": _to(_S.RUNNING),
     },
     _S.STOPPING: {
         "waited": _to(_S.STOPPING),
@@ -99,6 +106,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "stop_confirmed": _to(_S.STOPPING),
         "extend_dropped": _to(_S.STOPPING),
         "ended": _ENDS,
+        "mended": _to(_S.STOPPING),
     },
     _S.COMPLETED: {},
     _S.FAILED: {},

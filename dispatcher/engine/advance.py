@@ -7,11 +7,12 @@ import structlog
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
-from dispatcher.domain.costs import ZERO, extension_refusal
+from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
-from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken
+from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.engine import crashes
@@ -204,3 +205,19 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         case "unreadable":
             _log.error("command_unreadable", job=job.id)
             return []
+        case "mended":
+            return [ev.Mended(at=now, what=command.detail)]
+        case "adopt":
+            return _adopted(job, RemoteAddress(command.detail), now)
+
+
+def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
+    """The job goes on as another one on the network, unless something is under way for the one that it has."""
+    remote = job.remote
+    if remote is None or remote.is_over or job.call is not None or job.stop is not None or job.quote is None:
+        return []
+    if remote.address == address:
+        return []
+    seconds, hourly = job.quote.seconds, highest_rate(job) or job.quote.rate_per_hour
+    amount = price_at_most(hourly, seconds)
+    return [ev.Adopted(at=now, address=address, instead_of=remote.address, seconds=seconds, amount=amount)]

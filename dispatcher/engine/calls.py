@@ -10,6 +10,7 @@ surely did not have an effect makes room for another call. Stops are sent again 
 nothing.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -21,6 +22,7 @@ from dispatcher.domain.errors import (
     Bug,
     InsufficientCredits,
     KeyMismatch,
+    NotFound,
     NotSent,
     ProviderError,
     RateLimited,
@@ -29,7 +31,7 @@ from dispatcher.domain.errors import (
     Verdict,
 )
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
-from dispatcher.domain.job import Call, Job, Operation, Quote, Reason, Remote
+from dispatcher.domain.job import Call, Job, Operation, Phase, Quote, Reason, Remote
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
@@ -38,6 +40,7 @@ from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
 from dispatcher.ports.ledger import Short
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Provider
 
 _log = structlog.get_logger(__name__)
@@ -144,6 +147,45 @@ def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list
             # between, and believing that would abandon, or post again, a job that is there.
             return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
         return _denied(parts, job, call, e)
+
+
+def stop_stray(parts: Parts, stray: Stray) -> Stray:
+    """Stop a job on the network that no record has; written down with its key before it is sent.
+
+    The answer is what is remembered of it: while it is open, the call has to be made again.
+    """
+    stray = replace(stray, tries=stray.tries + 1, noted_at=parts.clock.now())
+    parts.store.note_stray(stray)
+    try:
+        provider = parts.providers.account(stray.account)
+        stray = replace(stray, outcome=_stopped_stray(provider, stray))
+    except NotSent as e:
+        _log.info("stray_stop_held_back", account=stray.account, address=stray.address, error=str(e))
+        stray = replace(stray, tries=stray.tries - 1)
+    except (Unauthorized, SettingsError) as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+    except ProviderError as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+        if e.verdict is not Verdict.SAME_KEY:
+            # Under the old key the answer would always be the same.
+            stray = replace(stray, epoch=stray.epoch + 1)
+    parts.store.note_stray(stray)
+    return stray
+
+
+def _stopped_stray(provider: Provider, stray: Stray) -> str:
+    try:
+        return provider.stop(
+            stray.address, key=IdempotencyKey(f"stray:{stray.address}:stop:{stray.epoch}")
+        ).outcome
+    except NotFound:
+        try:
+            seen = provider.get(stray.address)
+        except NotFound:
+            return "gone"  # a queued job that was stopped is not known any more
+        if seen.phase not in (Phase.QUEUED, Phase.RUNNING):
+            return "already_terminal"
+        raise
 
 
 def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Event]:

@@ -29,6 +29,10 @@ class Timing:
     """How old a market's price may be."""
     credit_watch: float = 5.0
     """How often the balance is looked at while jobs wait for credit."""
+    reconcile: float = 60.0
+    """How often the books are looked over. Beat asks for it as often."""
+    late: float = 120.0
+    """How much later than its next step a job may fall due before that counts as damage."""
     retention: float = 7 * 86400.0
     """How long a job that ended is kept."""
     crashes_at_most: int = 5

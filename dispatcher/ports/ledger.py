@@ -76,4 +76,10 @@ class Ledger(Protocol):
         """The job is over and cost `cost`: all its holds are closed. A second settlement has no effect."""
         ...
 
+    def jobs_with_holds(
+        self, account: AccountName, limit: int, after: JobId | None = None
+    ) -> list[tuple[JobId, Decimal]]:
+        """Jobs for which something is held, and how much, in the order of their ids; those `after` one, if given."""
+        ...
+
     def view(self, account: AccountName) -> LedgerView: ...

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
+from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.domain.outcome import RunReport
@@ -97,6 +98,11 @@ class RemoteJob:
     cid: Cid | None = None
     market: MarketAddress | None = None
     project: ProjectAddress | None = None
+    listed_at: float | None = None
+    stamp: Stamp | None = None
+    """The dispatcher's mark in its definition, if that is shown and bears one."""
+    defined: bool = False
+    """Whether its definition is shown: the network fills it in from IPFS after a while."""
 
 
 @dataclass(frozen=True, slots=True)

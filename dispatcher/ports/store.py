@@ -14,6 +14,7 @@ from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.ports.dead import DeadLetterStore
+from dispatcher.ports.mending import MendingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,19 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
+    """What an operator, the watch for credit (`retry`: there is enough now) or reconciliation asks of a job.
 
     It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
     without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
-    no effect, and keeps no other from having one.
+    no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
+    has the job go on as another one on the network; `detail` says what, and which address.
     """
 
-    kind: Literal["stop", "extend", "retry", "resolve", "unreadable"]
+    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt"]
     by: str
     at: float
     seconds: int = 0
+    detail: str = ""
     address: RemoteAddress | None = None
 
 
@@ -102,7 +105,7 @@ class Exposure:
     """How many have none."""
 
 
-class JobStore(DeadLetterStore, Protocol):
+class JobStore(DeadLetterStore, MendingStore, Protocol):
     """Jobs, their logs, the agenda, the operators' commands, the dead letters."""
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:

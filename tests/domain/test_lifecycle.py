@@ -9,6 +9,7 @@ import pytest
 from dispatcher.domain import events as ev
 from dispatcher.domain.dropping import dropped
 from dispatcher.domain.errors import Bug
+from dispatcher.domain.ids import RemoteAddress
 from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply, create, replay
 from dispatcher.domain.transitions import TRANSITIONS
@@ -49,6 +50,7 @@ from tests.domain.made import (
     waited,
 )
 
+OTHER = RemoteAddress("9yB2uVfXcEoWz4hTqRkPnDjM7sGaLt5Hi8KxNmZrUwQp")
 KINDS = {kind.model_fields["kind"].default: kind for kind in get_args(ev.Event)}
 
 S = State
@@ -93,7 +95,15 @@ for _state, _job in (NOT_POSTED | LIVE | {S.POSTING: posting_job}).items():
     allowed(_state, "extend_dropped", _job, lambda job: ev.ExtendDropped(at=T0, seconds=60, detail="no"))
     if _state is not S.STOPPING:
         allowed(_state, "stop_ordered", _job, lambda job: ordered_stop())
+for _state, _job in (NOT_POSTED | LIVE | {S.POSTING: posting_job}).items():
+    allowed(_state, "mended", _job, lambda job: ev.Mended(at=T0, what="it was not on the agenda"))
 for _state in (S.QUEUED, S.RUNNING):
+    allowed(
+        _state,
+        "adopted",
+        LIVE[_state],
+        lambda job: adopted(),
+    )
     allowed(_state, "extended", WITH_CALL[_state], extended)
     allowed(_state, "call_intended", LIVE[_state], lambda job: intended(job, Operation.EXTEND, 60))
     allowed(
@@ -118,6 +128,10 @@ allowed(S.POSTING, "resolve_dropped", searching_job, lambda job: ev.ResolveDropp
 allowed(S.POSTING, "ended", posting_job, lambda job: dropped(job, T0, by="tester", reason="a bug"))
 allowed(S.STOPPING, "call_intended", stopping_job, lambda job: intended(job, Operation.STOP))
 allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
+
+
+def adopted() -> ev.Adopted:
+    return ev.Adopted(at=T0 + 300, address=OTHER, instead_of=ADDRESS, seconds=1800, amount=Decimal("1.8"))
 
 
 def any_event(kind: str) -> ev.Event:
@@ -208,6 +222,8 @@ def test_what_is_not_allowed_is_a_bug(state: State, kind: str) -> None:
             "under the key",
         ),
         (posting_job(), posted(posting_job()).model_copy(update={"key": "other"}), "under the key other"),
+        (extending_job(), adopted(), "cannot go on as another"),
+        (apply(running_job(), ordered_stop()), adopted(), "cannot go on as another"),
     ],
 )
 def test_an_event_that_does_not_fit_the_job_is_a_bug(job: Job, event: ev.Event, said: str) -> None:

@@ -123,7 +123,7 @@ class Walk:
         if self.job.call is not None and self.job.call.search is not None and self._chance.random() < 0.3:
             self._resolve()
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry"]):
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended"]):
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -135,6 +135,8 @@ class Walk:
                     self.happen(ev.ExtendDropped(at=self.now, seconds=seconds, detail=refusal))
             case "retry" if self.job.wait is not None:
                 self.happen(ev.Woken(at=self.now, by="credit"))
+            case "mended":
+                self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
             case _:
                 pass
 

@@ -36,6 +36,7 @@ CALLS: dict[str, tuple[Urgency, str, Callable[[Provider], Any]]] = {
     "market": (Urgency.PREPARE, "api.test", lambda p: p.market("slug")),
     "markets": (Urgency.LOOK, "api.test", lambda p: p.markets()),
     "required_resources": (Urgency.LOOK, "api.test", lambda p: p.required_resources(MARKET)),
+    "list_jobs": (Urgency.LOOK, "api.test", lambda p: p.list_jobs(limit=7, offset=14)),
     "pin": (Urgency.PREPARE, "pins.test", lambda p: p.pin(b"{}")),
     "post": (
         Urgency.POST,

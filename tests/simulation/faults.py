@@ -23,8 +23,8 @@ _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list
 
 @dataclass(frozen=True, slots=True)
 class Dangers:
-    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job;
-    `lasts` is seconds."""
+    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job,
+    `damage` agenda entries that get lost or are put off, per job; `lasts` is seconds."""
 
     accounts: dict[str, str]
     faults: list[dict[str, Any]]
@@ -42,6 +42,7 @@ class Dangers:
     rich_at_last: bool
     claws_back: bool
     keyed: bool
+    damage: float
     requests_per_second: float
 
 
@@ -77,6 +78,7 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
         keyed=keyed,
+        damage=rng.choice([0, 0, 0.3, 2.0]),
         requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 

@@ -137,6 +137,10 @@ class WatchedStore:
             self._books.stops.setdefault(job_id, now)
         return answer
 
+    def note_stray(self, stray: Any) -> Any:
+        self._store.note_stray(stray)
+        self._books.written.add(f"stray:{stray.address}:stop:{stray.epoch}")
+
     def _saved(self, what: str, claim: Any, job: Any, log: Any) -> None:
         if self._books.claims.get(job.id) != claim.token:
             now = self._books.claims.get(job.id)

@@ -20,6 +20,7 @@ from dispatcher.domain.job import Job, Phase
 from dispatcher.engine import advance
 from dispatcher.ports.ledger import Held
 from dispatcher.store.memory import MemoryLedger, MemoryStore
+from tests.simulation import world
 from tests.simulation.run import simulate
 from tests.simulation.story import report
 
@@ -45,7 +46,7 @@ def test_a_simulation_is_not_a_walk_in_the_park() -> None:
         for line in simulate(seed, 10).trace:
             words = line.what.split()
             seen |= {words[0], words[-1]}
-    assert {"dies", "stalls", "waits", "host", "credit"} <= seen
+    assert {"dies", "stalls", "waits", "host", "credit", "loses", "puts"} <= seen
     assert {"LeaseLost", "NoAnswer", "Unavailable", "KeyInProgress", "NotFound", "NotPossible"} <= seen
     assert {"NotSent", "Held"} <= seen
 
@@ -118,6 +119,11 @@ def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "RULES", (*others, planner.stop))
 
 
+def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks the store over: what falls off the agenda stays off it."""
+    monkeypatch.setattr(world, "reconcile_in_turn", lambda parts: None)
+
+
 @pytest.mark.parametrize(
     ("take_out", "caught_by"),
     [
@@ -125,6 +131,7 @@ def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:
         (without_intents, "which nobody has written down"),
         (without_holds, "the network had too little"),
         (without_stop_check, "was begun after the stop was ordered"),
+        (without_rounds, "is not over, and never due"),
     ],
 )
 def test_a_guard_that_is_taken_out_is_missed(

@@ -17,6 +17,7 @@ from dispatcher.engine.advance import advance
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
+from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
@@ -80,6 +81,7 @@ class Simulation:
         self.accepted: dict[str, set[JobId]] = {}
         self.anonymous: list[JobId] = []
         self.known: list[JobId] = []
+        self.mended = 0
         self.peace_at = START
         self.moments = self._moments(jobs)
 
@@ -93,8 +95,11 @@ class Simulation:
             (self.dangers.meddling, self._operate),
             (0.5 if self.dangers.credit else 0.0, self._credit),
             (0.1, self._quit_host),
+            (self.dangers.damage, self._damage),
         ):
             drawn += [(rng.random() * lasts, happens) for _ in range(int(often * jobs))]
+        # Beats ask for a round about every minute, and there may be two of them.
+        drawn += [(rng.random() * lasts, self._beat) for _ in range(int(lasts / 60))]
         return sorted(((START + at, happens) for at, happens in drawn), key=lambda m: m[0], reverse=True)
 
     def books_of(self, account: AccountName) -> Any:
@@ -223,6 +228,29 @@ class Simulation:
             self.told("outside", "host quits", job.address)
             self.world.network.quit_host(job)
 
+    def _beat(self) -> None:
+        worker = self.rng.choice(list(self.workers))
+        self._start("beat", "reconcile", lambda: reconcile_in_turn(self.workers[worker]), self._mended)
+
+    def _mended(self, found: Any) -> None:
+        """Where nothing was damaged there is nothing to mend."""
+        if found is not None:
+            self.mended += len(found.findings)
+            if found.findings and not self.dangers.damage:
+                self.story.wrong.append(f"mended, though nothing was damaged: {found.findings[:3]}")
+
+    def _damage(self) -> None:
+        """The agenda forgets a job, or puts it off for a week."""
+        due = self.world.parts.store._agenda  # type: ignore[attr-defined]
+        ids = sorted(due.keys())
+        if not ids:
+            return
+        job_id, lost = self.rng.choice(ids), self.rng.random() < 0.7
+        self.told("outside", "loses an agenda entry" if lost else "puts an agenda entry off", job_id)
+        due.discard(job_id)
+        if not lost:
+            due.set(job_id, self.clock.at + 7 * 86400.0)
+
     # The two halves
 
     def run(self) -> Story:
@@ -271,7 +299,7 @@ class Simulation:
         """No faults, nobody dies, every request is sent once more, and the time is given that it takes."""
         self.told("outside", "peace", "")
         self.peace_at = self.clock.at
-        self.moments = []
+        self.moments = [(self.clock.at + 60.0 * minute, self._beat) for minute in range(6, 0, -1)]
         self.crossing.dies = self.crossing.stalls = self.bell.drops = self.bell.doubles = 0.0
         self.world.network.faults.replace(parse_plan([]))
         self.asked += self.unasked
@@ -288,6 +316,8 @@ class Simulation:
                 self.baton.resume(rng.choice(awake))
             elif self.bell.rung:
                 self._advance(rng.choice(workers))
+            elif self.moments and self.moments[-1][0] <= self.clock.at:
+                self.moments.pop()[1]()
             else:
                 worker = rng.choice(workers)
                 if self._only_waits_for_credit() or not self._leap(worker, calmly=True):

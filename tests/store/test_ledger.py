@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from dispatcher.domain.errors import Bug
-from dispatcher.domain.ids import AccountName, HoldId
+from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.ports.ledger import Held, Ledger, LedgerView, Marker, Short
 from tests.store.books import ACCOUNT, EXTEND, JOB, OTHER, POST, balance, hold, shown, sums, usd
 from tests.store.records import T0
@@ -214,3 +214,20 @@ def test_a_negative_balance_pays_for_nothing(ledger: Ledger) -> None:
 
     assert hold(ledger, "0.001") == Short(Decimal(-5))
     assert ledger.view(ACCOUNT).available == Decimal(-5)
+
+
+def test_jobs_with_holds_come_in_the_order_of_their_ids(ledger: Ledger) -> None:
+    shown(ledger, "100")
+    hold(ledger, "1", HoldId("job_2:post:1"), JobId("job_2"))
+    hold(ledger, "2.5", POST, JOB)
+    hold(ledger, "0.25", EXTEND, JOB)
+    ledger.confirm(ACCOUNT, POST, Decimal(2))
+    hold(ledger, "4", HoldId("job_3:post:1"), JobId("job_3"))
+    ledger.settle(ACCOUNT, JobId("job_3"), Decimal(1))
+
+    first, second = (JOB, Decimal("2.25")), (OTHER, Decimal(1))
+    assert ledger.jobs_with_holds(ACCOUNT, 10) == [first, second]
+    assert ledger.jobs_with_holds(ACCOUNT, 1) == [first]
+    assert ledger.jobs_with_holds(ACCOUNT, 10, JOB) == [second]
+    assert ledger.jobs_with_holds(ACCOUNT, 0) == []
+    assert ledger.jobs_with_holds(AccountName("other"), 10) == []

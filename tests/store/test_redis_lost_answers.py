@@ -13,6 +13,7 @@ from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
 from dispatcher.ports.ledger import Held
+from dispatcher.ports.mending import Damage
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Added, Next
 from dispatcher.ports.traffic import Admitted, Lane
@@ -231,6 +232,18 @@ class TestLostAnswers:
         assert lossy(lambda: store.command(job.id, stop(), now=T0))
 
         assert claimed(store, job.id).commands == (extend(1), stop())
+
+    def test_mend(self, store: RedisStore, redis_client: redis.Redis, lossy: Callable[[Any], Any]) -> None:
+        job, ghost = added(store), job_id(9)
+        store.mend([job.id], now=T0, grace=10)
+        redis_client.zrem("test:agenda", job.id)
+        redis_client.zadd("test:agenda", {ghost: T0})
+
+        found = lossy(lambda: store.mend([job.id, ghost], now=T0, grace=10))
+
+        assert [each.damages for each in found] == [(Damage.NOT_ON_AGENDA,), (Damage.GONE,)]
+        assert len(claimed(store, job.id).commands) == 1
+        assert [each.damages for each in store.mend([job.id, ghost], now=T0, grace=10)] == [(), ()]
 
     def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")

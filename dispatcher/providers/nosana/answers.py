@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from dispatcher.domain.cid import NULL_CID, Cid, is_cid
+from dispatcher.domain.definition.stamp import read_stamp
 from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
@@ -145,6 +146,7 @@ def remote_job(value: object) -> RemoteJob:
     """The job record. Its times are unix seconds (those in a result document are milliseconds), 0 until set."""
     fields = an_object(value, "the job record")
     node = fields.get("node")
+    definition = _object_or_text(fields.get("jobDefinition"))
     return RemoteJob(
         phase=_phase(fields),
         timeout=a_whole_number(fields, "timeout"),
@@ -157,6 +159,9 @@ def remote_job(value: object) -> RemoteJob:
         cid=_cid(fields),
         market=_market(fields),
         project=_project(fields),
+        listed_at=_maybe_moment(fields.get("listedAt")),
+        stamp=read_stamp(definition),
+        defined=isinstance(definition, dict),
     )
 
 
@@ -243,6 +248,11 @@ def _moment(fields: dict[str, Any], name: str) -> float | None:
     return float(seconds) if seconds else None
 
 
+def _maybe_moment(value: object) -> float | None:
+    """Unix seconds; None for what a record can do without."""
+    return float(value) if type(value) is int and 0 < value <= _LATEST else None
+
+
 def _result_cid(value: object) -> Cid | None:
     if not isinstance(value, str) or not is_cid(value) or value == NULL_CID:
         return None
@@ -253,12 +263,15 @@ def _status(fields: dict[str, Any]) -> str | None:
     """`jobStatus`; it is `jobResult.status`, and the result is an object or a text that holds one."""
     found = maybe_text(fields.get("jobStatus"))
     if found is None:
-        result = fields.get("jobResult")
-        if isinstance(result, str):
-            result = _maybe_json(result)
+        result = _object_or_text(fields.get("jobResult"))
         if isinstance(result, dict):
             found = maybe_text(result.get("status"))
     return one_line(found, _STATUS_AT_MOST) if found else None
+
+
+def _object_or_text(value: object) -> object:
+    """The index keeps definitions and results as texts: both forms occur."""
+    return _maybe_json(value) if isinstance(value, str) else value
 
 
 def _maybe_json(text: str) -> object:

@@ -18,6 +18,9 @@ class Times:
     def get(self, key: str) -> float | None:
         return self._at.get(key)
 
+    def keys(self) -> list[str]:
+        return list(self._at)
+
     def discard(self, key: str) -> None:
         self._at.pop(key, None)
 

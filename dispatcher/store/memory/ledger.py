@@ -149,6 +149,16 @@ class MemoryLedger:
                 books.unseen += tail
             books.settled += micros
 
+    def jobs_with_holds(
+        self, account: AccountName, limit: int, after: JobId | None = None
+    ) -> list[tuple[JobId, Decimal]]:
+        sums: defaultdict[JobId, int] = defaultdict(int)
+        with self._lock:
+            for hold in self._accounts[account].holds.values():
+                sums[hold.job] += hold.amount
+        jobs = sorted(job for job in sums if after is None or job > after)
+        return [(job, usd(sums[job])) for job in jobs[: max(limit, 0)]]
+
     def view(self, account: AccountName) -> LedgerView:
         with self._lock:
             books = self._accounts[account]

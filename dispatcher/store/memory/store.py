@@ -12,11 +12,13 @@ from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
 from dispatcher.store.memory.dead import DeadLetters, Health
 from dispatcher.store.memory.figures import Figures
+from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait
@@ -43,7 +45,7 @@ class _Entry:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore(DeadLetters, Figures):
+class MemoryStore(DeadLetters, Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class MemoryStore(DeadLetters, Figures):
         self._pinned: set[Cid] = set()
         self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
+        self._bookmarks: dict[str, str] = {}
+        self._strays: dict[RemoteAddress, Stray] = {}
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         with self._lock:
@@ -201,14 +205,15 @@ class MemoryStore(DeadLetters, Figures):
 
     def next_due(self, job_id: JobId) -> Next | None:
         with self._lock:
-            at = self._agenda.get(job_id)
-            return None if at is None else Next(at, self._jobs[job_id].follow_up)
+            at, entry = self._agenda.get(job_id), self._jobs.get(job_id)
+            return None if at is None or entry is None else Next(at, entry.follow_up)
 
     def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
         with self._lock:
             due = [JobId(key) for key in self._agenda.pop_until(now, limit)]
             for job_id in due:
-                self._agenda.set(job_id, now + grace)
+                if job_id in self._jobs:
+                    self._agenda.set(job_id, now + grace)
             self._purge(now)
             return [DueJob(job_id, self._jobs[job_id].follow_up) for job_id in due if job_id in self._jobs]
 
@@ -221,7 +226,7 @@ class MemoryStore(DeadLetters, Figures):
         """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
         with self._lock:
             for job_id in job_ids:
-                if self._agenda.get(job_id) is not None:
+                if self._agenda.get(job_id) is not None and job_id in self._jobs:
                     self._jobs[job_id].woken = True
                     self._hasten(job_id, now)
 
@@ -308,9 +313,9 @@ class MemoryStore(DeadLetters, Figures):
 
     def _purge(self, now: float) -> None:
         for key in self._ended.pop_until(now, _PURGED_AT_ONCE):
-            entry = self._jobs.pop(JobId(key))
+            entry = self._jobs.pop(JobId(key), None)
             self._agenda.discard(key)
-            if entry.job.spec.request_id is not None:
+            if entry is not None and entry.job.spec.request_id is not None:
                 self._requests.pop(entry.job.spec.request_id, None)
 
     def _hasten(self, job_id: JobId, now: float) -> None:

@@ -73,6 +73,8 @@ def command_text(command: Command) -> str:
     fields = {"kind": command.kind, "by": command.by, "at": command.at, "seconds": command.seconds}
     if command.address is not None:
         fields["address"] = command.address
+    if command.detail:
+        fields["detail"] = command.detail
     return json.dumps(fields, separators=(",", ":"))
 
 

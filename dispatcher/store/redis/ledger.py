@@ -54,6 +54,12 @@ class RedisLedger:
         """As the port says. What the network reserved and no balance shows yet stays unseen until one does."""
         self._db.run("settle", account, job, spendable(cost))
 
+    def jobs_with_holds(
+        self, account: AccountName, limit: int, after: JobId | None = None
+    ) -> list[tuple[JobId, Decimal]]:
+        words = [text(word) for word in self._db.run("jobs_with_holds", account, max(limit, 0), after or "")]
+        return [(JobId(job), usd(int(micros))) for job, micros in zip(words[::2], words[1::2], strict=True)]
+
     def view(self, account: AccountName) -> LedgerView:
         fields = ("assigned", "reserved", "spent", "unseen", "held", "settled")
         *amounts, at = self._db.ask("HMGET", self._books(account), *fields, "balance_at")

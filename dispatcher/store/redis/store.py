@@ -28,6 +28,7 @@ from dispatcher.store.redis.codec import (
 )
 from dispatcher.store.redis.database import Argument, Database, text
 from dispatcher.store.redis.dead import DeadLetters
+from dispatcher.store.redis.mending import Mending
 
 _CHUNK: Final = 500
 """Jobs in one round trip: enough to make the trip cheap, too few to hold up the other clients."""
@@ -36,7 +37,7 @@ _CHUNK_BYTES: Final = 4_000_000
 """Definitions in one round trip; both sides keep it in memory whole."""
 
 
-class RedisStore(DeadLetters):
+class RedisStore(DeadLetters, Mending):
     """A `JobStore` on one server. Threads may share it.
 
     Every call that changes something carries a mark of its own, so that redis-py may repeat it when the answer got

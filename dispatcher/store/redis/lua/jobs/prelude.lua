@@ -146,8 +146,7 @@ local function wanted(id)
   local kinds = kinds_waiting(id)
   if kinds['stop'] then return 'stop' end
   if kinds['extend'] then return 'extend' end
-  if next(kinds) then return 'dispatch' end
-  return nil
+  return next(kinds) and 'dispatch' or nil
 end
 
 -- Gives a job as many tries as a new one, dead letter or not. What its trouble was is kept until a turn ends well.
