@@ -3,13 +3,11 @@
 The first call reads the settings (`DISPATCHER_…`) and connects; the same process then reuses the connections.
 """
 
-import getpass
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from dispatcher import bootstrap
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotPossible, ProviderError, SettingsError, UnknownJob
@@ -27,23 +25,38 @@ from dispatcher.engine.parts import Parts
 from dispatcher.engine.reconcile import reconcile as reconcile_all
 from dispatcher.engine.resolve import resolve
 from dispatcher.engine.strays import stop_by_hand
-from dispatcher.ops import logs
+from dispatcher.library import parts as _parts
+from dispatcher.library import runtime as _runtime
 from dispatcher.ops.clock import poll
 from dispatcher.ports.dead import Listed, Unreadable
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Exposure
+from dispatcher.spending import (
+    audit_account,
+    budgets,
+    freeze_account,
+    remove_budget,
+    set_budget,
+    standing,
+    thaw_account,
+)
+from dispatcher.spending import user as _user
 
-
-def _runtime() -> bootstrap.Runtime:
-    from dispatcher.celery import app  # noqa: PLC0415 - reads the settings: at the first call, not at import
-
-    runtime = bootstrap.runtime(app)
-    logs.configure_library(secrets=runtime.settings.secrets())
-    return runtime
-
-
-def _parts() -> Parts:
-    return _runtime().parts
+__all__ = [
+    "JobHandle",
+    "audit_account",
+    "balance",
+    "budgets",
+    "enqueue",
+    "enqueue_many",
+    "freeze_account",
+    "get_job",
+    "list_jobs",
+    "markets",
+    "remove_budget",
+    "set_budget",
+    "thaw_account",
+]
 
 
 def enqueue(request: JobRequest | Mapping[str, Any]) -> "JobHandle":
@@ -211,6 +224,7 @@ def balance(account: str = "default") -> dict[str, Any]:
         "held_usd": format_usd(seen.held),
         "jobs_settled_usd": format_usd(seen.settled),
         "waiting_jobs": parts.store.waiting_count(name),
+        **standing(parts, name, seen),
         **_still(parts.store.exposure(name)),
     }
 
@@ -446,10 +460,3 @@ class JobHandle:
     def __repr__(self) -> str:
         known = f" {self._job.state}" if self._job is not None else ""
         return f"<JobHandle {self._id}{known}>"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"

@@ -197,9 +197,9 @@ class World:
         self.work()
 
     def _next_stop(self) -> float | None:
-        """The next due time, or the next look at the balance if a job waits for credit."""
+        """The next due time, or the next look at the balance if a job waits for money."""
         due = self.parts.store.earliest_due()
-        if due is not None and self.parts.store.waiting_accounts():
+        if due is not None and self.parts.store.waiting_lines():
             return min(due, self.clock.at + self.parts.timing.credit_watch)
         return due
 

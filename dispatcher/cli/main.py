@@ -15,6 +15,7 @@ from dispatcher.cli.jobs import (
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
 from dispatcher.cli.metrics import metrics_command
+from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
@@ -54,6 +55,8 @@ for _command in (
     events_command,
     dead_group,
     balance_command,
+    budget_group,
+    account_group,
     markets_command,
     reconcile_command,
     network_command,

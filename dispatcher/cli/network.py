@@ -1,6 +1,7 @@
 """Commands about the account and the network: balance, markets, network."""
 
 import sys
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -44,9 +45,26 @@ def _print_balance(seen: dict[str, Any]) -> None:
             ("held", f"${seen['held_usd']}  (here, for jobs that are not over)"),
             ("jobs cost", f"${seen['jobs_settled_usd']}  (those of this dispatcher that ended)"),
             ("waiting", f"{seen['waiting_jobs']} jobs wait for credit" if seen["waiting_jobs"] else None),
+            *_standing(seen),
             *still_fields(seen),
         ]
     )
+
+
+def _standing(seen: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Whether the account is frozen, and whether its books are right."""
+    rows: list[tuple[str, Any]] = []
+    if (frozen := seen["frozen"]) is not None:
+        rows += [
+            ("frozen", f"since {frozen['at']} by {frozen['by']}: {frozen['reason']}"),
+            ("", f"nothing is posted or extended until `dispatcher account thaw {seen['account']}`"),
+            ("still run", f"{frozen['running_jobs']} jobs" if frozen["running_jobs"] else None),
+            ("", ", ".join(frozen["running_job_ids"])),
+        ]
+    if seen["drift_usd"] is not None:
+        rows.append(("drift", f"${seen['drift_usd']}  (audited {seen['audited_at']})"))
+        rows.append(("", seen["drift_detail"] if Decimal(seen["drift_usd"]) else None))
+    return rows
 
 
 def still_fields(seen: dict[str, Any]) -> list[tuple[str, str]]:

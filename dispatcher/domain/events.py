@@ -36,12 +36,14 @@ class Enqueued(EventBase):
 
 
 class Waited(EventBase):
-    """Something that is needed is not there: the job waits and tries again. `short_usd`: the missing cover."""
+    """Something that is needed is not there: the job waits and tries again. `short_usd`: the missing cover;
+    `scope`: whose budget does not allow it."""
 
     kind: Literal["waited"] = "waited"
     reason: Reason
     detail: str = ""
     short_usd: Usd | None = None
+    scope: str | None = None
     sent: bool = True
     """False: the network was not asked, the call was held back here. That is not a try."""
     retry_at: float | None = None

@@ -4,8 +4,10 @@
 The record is a value: it is changed only by `lifecycle.apply`, one event at a time.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,6 +51,8 @@ class Reason(StrEnum):
     # waits
     NEW = "new"
     AWAITING_CREDIT = "awaiting_credit"
+    AWAITING_BUDGET = "awaiting_budget"
+    ACCOUNT_FROZEN = "account_frozen"
     AWAITING_NETWORK = "awaiting_network"
     AWAITING_HOST = "awaiting_host"
     AWAITING_INDEX = "awaiting_index"
@@ -68,6 +72,7 @@ class Reason(StrEnum):
     MAX_RUNTIME = "max_runtime"
     MAX_EXTENDS = "max_extends"
     NO_CREDIT = "no_credit"
+    NO_BUDGET = "no_budget"
     NO_PRICE = "no_price"
     EXIT_CODE = "exit_code"
     HOST_QUIT = "host_quit"
@@ -77,6 +82,14 @@ class Reason(StrEnum):
     VANISHED = "vanished"
     STOPPED_ELSEWHERE = "stopped_elsewhere"
     DROPPED = "dropped"
+
+
+MONEY_WAITS: Final[Mapping[Reason, Reason]] = {
+    Reason.AWAITING_CREDIT: Reason.NO_CREDIT,
+    Reason.AWAITING_BUDGET: Reason.NO_BUDGET,
+    Reason.ACCOUNT_FROZEN: Reason.ACCOUNT_FROZEN,
+}
+"""Waits for money that may be spent, and why a job ended that waited in vain."""
 
 
 class Operation(StrEnum):
@@ -255,7 +268,9 @@ class Wait(Record):
     tries: int = 1
     detail: str = ""
     short_usd: Usd | None = None
-    """The amount that the balance did not pay for."""
+    """The amount that the balance did not pay for, or a budget not allow."""
+    scope: str | None = None
+    """Whose budget it is that is awaited: `label:team-a`."""
     retry_at: float | None = None
     """Before when it is not worth a try."""
 

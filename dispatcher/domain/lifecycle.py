@@ -12,6 +12,7 @@ from dispatcher.domain import events as ev
 from dispatcher.domain import unkeyed
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import (
+    MONEY_WAITS,
     Call,
     Job,
     Operation,
@@ -75,7 +76,7 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             raise Bug(f"{job.id} is enqueued already")
         case ev.Waited():
             waiting = {"wait": _waiting(job, event), "reason": event.reason}
-            return waiting | (_short(job, event.at) if event.reason is Reason.AWAITING_CREDIT else {})
+            return waiting | (_short(job, event.at) if event.reason in MONEY_WAITS else {})
         case ev.Woken():
             afresh = {"last": 0.0, "retry_at": None}
             return {"wait": None if job.wait is None else job.wait.model_copy(update=afresh)}
@@ -151,6 +152,7 @@ def _waiting(job: Job, event: ev.Waited) -> Wait:
                 "tries": job.wait.tries + int(event.sent),
                 "detail": event.detail,
                 "short_usd": event.short_usd,
+                "scope": event.scope,
                 "retry_at": event.retry_at,
             }
         )
@@ -161,6 +163,7 @@ def _waiting(job: Job, event: ev.Waited) -> Wait:
         tries=int(event.sent),
         detail=event.detail,
         short_usd=event.short_usd,
+        scope=event.scope,
         retry_at=event.retry_at,
     )
 
@@ -169,7 +172,9 @@ def _intended(job: Job, event: ev.CallIntended) -> dict[str, Any]:
     call = event.call
     match call.operation:
         case Operation.POST:
-            return {"call": call, "state": State.POSTING, "posts": call.ordinal, "wait": None}
+            changes = {"call": call, "state": State.POSTING, "posts": call.ordinal, "wait": None}
+            # What it waited for last, a frozen account, is behind it.
+            return changes | ({"reason": Reason.NEW} if job.reason in MONEY_WAITS else {})
         case Operation.EXTEND:
             if job.call is not None:
                 raise Bug(f"an extension cannot start while a call of {job.id} is open")

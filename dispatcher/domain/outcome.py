@@ -7,7 +7,7 @@ its time-out reports `success`; an owner's stop is state 2, not 3. The exit code
 from dataclasses import dataclass
 
 from dispatcher.domain.costs import capped_by, extends_used_up, next_extension, wanted_seconds
-from dispatcher.domain.job import Job, Phase, Reason, Remote, State
+from dispatcher.domain.job import MONEY_WAITS, Job, Phase, Reason, Remote, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def expiry_reason(job: Job) -> Reason:
         return (shortened and capped_by(job)) or Reason.TIMED_OUT
     if job.extend_refused is not None:
         return Reason.REFUSED
-    if job.wait is not None and job.wait.reason is Reason.AWAITING_CREDIT:
-        return Reason.NO_CREDIT
+    if job.wait is not None and job.wait.reason in MONEY_WAITS:
+        return MONEY_WAITS[job.wait.reason]
     if extends_used_up(job):
         return Reason.MAX_EXTENDS
     whole = job.remote is not None and job.remote.timeout >= wanted_seconds(job)

@@ -28,7 +28,7 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, highest_rate, next_extension
-from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, Remote, State
+from dispatcher.domain.job import MONEY_WAITS, FollowUp, Job, Operation, Phase, Reason, Remote, State
 from dispatcher.domain.job import Wait as Waiting
 from dispatcher.domain.money import affordable_seconds
 from dispatcher.domain.rules_unkeyed import find_extension, find_post
@@ -253,11 +253,11 @@ def poll(job: Job) -> Due | None:
 
 
 def credit_patience(job: Job) -> Due | None:
-    """The credit policy ends the waiting for credit."""
+    """The credit policy ends the waiting for credit, for a budget, or for a frozen account."""
     wait, policy = job.wait, job.spec.policies.credit
-    if job.state is not State.ENQUEUED or wait is None or wait.reason is not Reason.AWAITING_CREDIT:
+    if job.state not in (State.ENQUEUED, State.PINNED) or wait is None or wait.reason not in MONEY_WAITS:
         return None
-    finish = Finish(State.REJECTED, Reason.NO_CREDIT, wait.detail)
+    finish = Finish(State.REJECTED, MONEY_WAITS[wait.reason], wait.detail)
     if policy.when_short == "fail":
         return Due("credit_patience", 0, finish)
     if policy.wait_at_most is None:
@@ -342,7 +342,7 @@ def _may_extend(job: Job) -> bool:
 
 def _after_short(job: Job) -> float:
     """When an extension that credit did not pay for is tried again: several times within the margin."""
-    if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK):
+    if job.wait is None or job.wait.reason not in (*MONEY_WAITS, Reason.AWAITING_NETWORK):
         return 0
     margin = job.spec.policies.margin_seconds() or 60.0
     return max(job.wait.last + max(min(margin / 8, 30.0), 1.0), job.wait.retry_at or 0.0)
@@ -352,7 +352,7 @@ def _next_try(job: Job) -> float:
     """When something that a new job waits for is tried again."""
     if job.wait is None:
         return 0
-    if job.wait.reason is Reason.AWAITING_CREDIT:
+    if job.wait.reason in MONEY_WAITS:
         return _climbed(job, job.wait, 30.0, 600.0)
     return _climbed(job, job.wait, 2.0, 60.0)
 

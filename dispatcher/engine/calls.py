@@ -35,11 +35,11 @@ from dispatcher.domain.job import Call, Job, Operation, Phase, Quote, Reason, Re
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
-from dispatcher.engine.money import hold, missing
+from dispatcher.engine.money import hold, missing, not_held
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
-from dispatcher.ports.ledger import Short
+from dispatcher.ports.ledger import Held
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Provider
 
@@ -72,6 +72,9 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     match operation:
         case Operation.POST:
             quote = _quoted(job)
+            if (frozen := parts.ledger.view(job.spec.account).frozen) is not None:
+                # Its credits are held; what is not written down yet is not begun all the same.
+                return [not_held(parts, job, frozen, Decimal(0), "")]
             call = _call(parts, job, operation, job.posts + 1, quote.seconds, quote.hold, quote.amount)
         case Operation.EXTEND:
             ordinal = job.extend_calls + 1
@@ -82,16 +85,8 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
                 held = hold(parts, job, name, amount, even_if_old=True)
             except (ProviderError, SettingsError) as e:
                 return [waited(parts.clock.now(), Reason.AWAITING_NETWORK, e)]
-            if isinstance(held, Short):
-                detail = f"an extension needs ${amount}, available ${held.available}"
-                return [
-                    ev.Waited(
-                        at=parts.clock.now(),
-                        reason=Reason.AWAITING_CREDIT,
-                        detail=detail,
-                        short_usd=amount,
-                    )
-                ]
+            if not isinstance(held, Held):
+                return [not_held(parts, job, held, amount, "an extension ")]
             call = _call(parts, job, operation, ordinal, seconds, name, held.amount)
         case Operation.STOP:
             call = _call(parts, job, operation, job.stops + 1, 0, None, Decimal(0))

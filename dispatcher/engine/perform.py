@@ -13,11 +13,11 @@ from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, 
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
 from dispatcher.engine import calls, finding, resolve
-from dispatcher.engine.money import hold
+from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
-from dispatcher.ports.ledger import Short
+from dispatcher.ports.ledger import Held
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
 
 DEAREST = Decimal(10_000)
@@ -119,12 +119,11 @@ def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds
         hold=calls.hold_name(job.id, Operation.POST, job.posts + 1),
     )
     try:
-        held = hold(parts, job, quote.hold, amount)
+        held = hold(parts, job, quote.hold, amount, in_line=True)
     except (ProviderError, SettingsError) as e:
         return _waited(parts, Reason.AWAITING_NETWORK, e)
-    if isinstance(held, Short):
-        detail = f"needs ${format_usd(amount)}, available ${format_usd(held.available)}"
-        return ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)
+    if not isinstance(held, Held):
+        return not_held(parts, job, held, amount, "")
     return ev.CreditHeld(at=parts.clock.now(), quote=quote)
 
 

@@ -18,6 +18,7 @@ from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.domain.job import Job, Operation
 from dispatcher.domain.punctual import is_late
 from dispatcher.engine import dead
+from dispatcher.engine.books import audit_books
 from dispatcher.engine.calls import hold_name
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.strays import Sighting, look_for_strays
@@ -43,7 +44,7 @@ _TURN: Final = 0.75
 
 AccountCheck = Callable[[Parts, AccountName], object]
 
-ACCOUNT_CHECKS: Final[tuple[AccountCheck, ...]] = ()
+ACCOUNT_CHECKS: Final[tuple[AccountCheck, ...]] = (audit_books,)
 """What else is looked at once in a round for each account. May raise `ProviderError` and `SettingsError`."""
 
 

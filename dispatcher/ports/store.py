@@ -13,6 +13,7 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.waiting import Line
 from dispatcher.ports.dead import DeadLetterStore
 from dispatcher.ports.mending import MendingStore
 
@@ -86,10 +87,13 @@ class DueJob:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A job that waits for credit: highest priority first, then longest waiting."""
+    """A job that waits for money: highest priority first, then longest waiting. `since`: unix seconds, to about half
+    a millisecond."""
 
     id: JobId
     short_usd: Decimal
+    priority: int = field(default=0, compare=False)
+    since: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +247,16 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         ...
 
     def waiting_accounts(self) -> list[AccountName]:
-        """Accounts for whose credit jobs wait."""
+        """Accounts for whose credit, or thawing, jobs wait."""
         ...
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
-        """Jobs that wait for the account's credit, in the order in which they are served."""
+    def waiting_lines(self) -> list[Line]:
+        """All lines in which jobs wait for money (`domain.waiting`), sorted."""
+        ...
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
+        """Jobs that stand in the line, in the order in which they are served. An account's name is the line of those
+        that wait for its credit."""
         ...
 
     def waiting_count(self, account: AccountName) -> int:

@@ -36,7 +36,7 @@ def audit(world: World) -> None:
         assert world.parts.store.next_due(job.id) is None
     for name in world.parts.providers.names():
         audit_account(world, name)
-    assert world.parts.store.waiting_accounts() == []
+    assert world.parts.store.waiting_lines() == []
 
 
 def audit_job(world: World, job_id: JobId) -> None:

@@ -193,7 +193,7 @@ def test_holds_of_jobs_that_do_not_exist_are_closed() -> None:
     before = ledger.view(DEFAULT)
     for number, confirmed in enumerate((False, True)):
         ghost, name = JobId(f"job_ghost{number}"), HoldId(f"job_ghost{number}:post:1")
-        ledger.hold(DEFAULT, ghost, name, Decimal("1.5"))
+        ledger.hold(DEFAULT, ghost, name, Decimal("1.5"), now=world.clock.at)
         if confirmed:
             ledger.confirm(DEFAULT, name, Decimal("1.5"))
 

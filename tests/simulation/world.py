@@ -8,12 +8,13 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from dispatcher.domain.errors import NotPossible, RequestConflict, UnknownJob
+from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.job import FINAL_STATES, Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
+from dispatcher.engine.freezing import thaw
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
@@ -135,7 +136,7 @@ class Simulation:
         store, now = self.world.parts.store, self.clock.at
         if not full and (due := store.earliest_due()) is not None:
             moments.append(due - self.skews[worker] + 0.001)
-        if not full and store.waiting_accounts():
+        if not full and store.waiting_lines():
             moments.append(now + (UNHURRIED if calmly else self.world.parts.timing.credit_watch))
         if not moments:
             return False
@@ -263,7 +264,10 @@ class Simulation:
                 self.baton.close()
         self.story.wrong += self.books.wrong
         self.story.wrong += [
-            f"logged: {line}" for line in logs if line["log_level"] in {"error", "critical", "exception"}
+            f"logged: {line}"
+            for line in logs
+            if line["log_level"] in {"error", "critical", "exception"}
+            and not (line["event"] == "account_frozen" and self.dangers.claws_back)
         ]
         self.story.jobs = len(self.world.parts.store.list_jobs(limit=100_000))
         self.story.calls = self.crossing.calls
@@ -302,6 +306,11 @@ class Simulation:
         self.moments = [(self.clock.at + 60.0 * minute, self._beat) for minute in range(6, 0, -1)]
         self.crossing.dies = self.crossing.stalls = self.bell.drops = self.bell.doubles = 0.0
         self.world.network.faults.replace(parse_plan([]))
+        for name in self.names:
+            # A person puts back what was clawed back, and lets the account spend again.
+            if (lacking := -self.available(name)) > 0:
+                self.world.credit(name, str(lacking))
+            self._thaw(AccountName(name))
         self.asked += self.unasked
         for request in self.asked:
             if request.request_id is not None and not self._failed:
@@ -329,6 +338,16 @@ class Simulation:
         if not self._failed:
             live = [f"{job.id} {job.state} {job.reason}" for job in self.world.live()]
             self.story.wrong.append(f"a day later not all is over: {live}")
+
+    def _thaw(self, name: AccountName) -> None:
+        """As a person does: again, while the balance cannot be had."""
+        for _ in range(200):
+            try:
+                thaw(self.world.parts, name)
+                return
+            except NotSent:
+                self.clock.move(1)
+        self.story.wrong.append(f"{name} cannot be thawed")
 
     def _only_waits_for_credit(self) -> bool:
         """Whether every job that is not over has tried in vain for credit since long after peace came, and every other

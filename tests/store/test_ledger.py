@@ -159,7 +159,7 @@ def test_accounts_are_told_apart(ledger: Ledger) -> None:
     ledger.put_balance(other, ledger.marker(other), balance("1"), now=T0)
     hold(ledger, "6")
 
-    assert ledger.hold(other, JOB, POST, Decimal("0.5")) == Held(Decimal("0.5"))
+    assert ledger.hold(other, JOB, POST, Decimal("0.5"), now=T0) == Held(Decimal("0.5"))
     ledger.settle(other, JOB, Decimal("0.5"))
 
     assert sums(ledger) == usd("4", "6", "6", "0")
@@ -192,7 +192,7 @@ def test_amounts_that_cannot_be_counted_are_refused(ledger: Ledger, amount: str)
     wrong = Decimal(amount)
 
     with pytest.raises(Bug):
-        ledger.hold(ACCOUNT, JOB, POST, wrong)
+        ledger.hold(ACCOUNT, JOB, POST, wrong, now=T0)
     with pytest.raises(Bug):
         ledger.confirm(ACCOUNT, POST, wrong)
     with pytest.raises(Bug):
@@ -211,6 +211,9 @@ def test_balances_that_cannot_be_counted_are_refused(ledger: Ledger, amount: str
 
 def test_a_negative_balance_pays_for_nothing(ledger: Ledger) -> None:
     shown(ledger, "-5")
+    assert ledger.view(ACCOUNT).available == Decimal(-5)
+
+    ledger.thaw(ACCOUNT)
 
     assert hold(ledger, "0.001") == Short(Decimal(-5))
     assert ledger.view(ACCOUNT).available == Decimal(-5)

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import redis
 
+from dispatcher.domain.budget import Budget, Scope, Window
 from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.ids import HoldId, JobId, LeaseToken
 from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
-from dispatcher.ports.ledger import Held
+from dispatcher.ports.ledger import Audit, Frozen, Held
 from dispatcher.ports.mending import Damage
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Added, Next
@@ -248,13 +249,13 @@ class TestLostAnswers:
     def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")
         for name in (hold, other):
-            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0))
+            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0), now=T0)
         ledger.settle(account(), JobId("warm"), Decimal(0))
         ledger.confirm(account(), HoldId("unknown"), Decimal(0))
         ledger.void(account(), HoldId("unknown"))
 
-        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6))) == Held(Decimal(6))
-        assert ledger.hold(account(), job, other, Decimal(3)) == Held(Decimal(3))
+        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6), now=T0)) == Held(Decimal(6))
+        assert ledger.hold(account(), job, other, Decimal(3), now=T0) == Held(Decimal(3))
         lossy(lambda: ledger.void(account(), other))
         assert ledger.view(account()).available == 4
         lossy(lambda: ledger.confirm(account(), hold, Decimal(5)))
@@ -265,6 +266,28 @@ class TestLostAnswers:
         marker = ledger.marker(account())
         assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
         assert ledger.view(account()).available == 8
+
+    def test_spending(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
+        scope, audit = Scope("label:a"), Audit(T0, *[Decimal(0)] * 3, "", 0, Decimal(0))
+        budget = Budget(scope, Window.TOTAL, Decimal(5))
+        ledger.set_budget(Budget(scope, Window.DAY, Decimal(5)), now=T0)
+        ledger.remove_budget(scope, Window.DAY)
+        ledger.freeze(account("other"), "", by="me", now=T0)
+        ledger.keep_audit(account("other"), audit, replaces=None)
+        ledger.hold(account(), JobId("warm"), HoldId("warm"), Decimal(0), now=T0)
+
+        lossy(lambda: ledger.set_budget(budget, now=T0))
+        job, hold = JobId("job"), HoldId("hold")
+        held = lossy(lambda: ledger.hold(account(), job, hold, Decimal(3), now=T0, scopes=[scope]))
+        assert held == Held(Decimal(3))
+        assert [(use.used, use.held) for use in ledger.budgets(now=T0)] == [(3, 3)]
+        lossy(lambda: ledger.settle(account(), job, Decimal(2)))
+        assert [(use.used, use.held) for use in ledger.budgets(now=T0)] == [(2, 0)]
+        lossy(lambda: ledger.remove_budget(scope, Window.TOTAL))
+        assert ledger.budgets(now=T0) == []
+        lossy(lambda: ledger.freeze(account(), "why", by="me", now=T0))
+        assert ledger.view(account()).frozen == Frozen(T0, "why", "me")
+        assert lossy(lambda: ledger.keep_audit(account(), audit, replaces=None))
 
 
 @pytest.mark.redis

@@ -173,7 +173,7 @@ class SideBySide:
         ids = [job_id(number) for number in range(3)]
         self.alike(lambda store: [(store.events(each), store.result(each)) for each in ids])
         self.alike(lambda store: [store.find(request) for request in ("r0", "r1", "r2")])
-        self.alike(lambda store: (store.counts(), store.waiting_accounts(), store.listing()))
+        self.alike(lambda store: (store.counts(), store.waiting_lines(), store.listing()))
         self.alike(lambda store: [store.waiting_count(account(name)) for name in "ab"])
         self.alike(lambda store: [store.exposure(account(name)) for name in "ab"])
         self.alike(lambda store: (store.exposed_accounts(), store.reasons(), sorted(store.live_ids())))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job, Reason
+from dispatcher.domain.waiting import credit_line
 from dispatcher.store.memory.agenda import Times
 from dispatcher.store.waiting import CreditWait
 
@@ -42,7 +43,7 @@ class Figures:
 
     def waiting_count(self, account: AccountName) -> int:
         with self._lock:
-            return sum(wait.account == account for wait in self._waiting.values())
+            return sum(wait.line == credit_line(account) for wait in self._waiting.values())
 
     def _live(self) -> list[Job]:
         with self._lock:

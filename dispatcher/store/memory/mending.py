@@ -84,7 +84,7 @@ class Mending:
                 damages.append(Damage.GONE)
             return Checked(job_id, None, None, None, tuple(damages))
         wait, listed = credit_wait(entry.job), self._waiting.get(job_id)
-        if listed is not None and (wait is None or wait.account != listed.account):
+        if listed is not None and (wait is None or wait.line != listed.line):
             del self._waiting[job_id]
             damages.append(Damage.AWAITED)
         if entry.health.is_dead:

@@ -12,6 +12,7 @@ from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.waiting import Line, accounts_of
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
@@ -21,7 +22,7 @@ from dispatcher.store.memory.figures import Figures
 from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
-from dispatcher.store.waiting import CreditWait, credit_wait
+from dispatcher.store.waiting import CreditWait, credit_wait, waiter
 
 _PURGED_AT_ONCE = 20
 
@@ -231,14 +232,16 @@ class MemoryStore(DeadLetters, Figures, Mending):
                     self._hasten(job_id, now)
 
     def waiting_accounts(self) -> list[AccountName]:
-        with self._lock:
-            return sorted({wait.account for wait in self._waiting.values()})
+        return accounts_of(self.waiting_lines())
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+    def waiting_lines(self) -> list[Line]:
         with self._lock:
-            found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items()]
-        queue = sorted(item for item in found if item[2].account == account)
-        return [Waiter(job_id, wait.short_usd) for _, job_id, wait in queue[:limit]]
+            return sorted({wait.line for wait in self._waiting.values()})
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
+        with self._lock:
+            found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items() if wait.line == line]
+        return [waiter(job_id, rank, wait.short_usd) for rank, job_id, wait in sorted(found)[: max(limit, 0)]]
 
     def is_pinned(self, cid: Cid) -> bool:
         with self._lock:

@@ -26,7 +26,7 @@ def record(job: Job) -> list[str]:
         job.model_dump_json(),
         job.state,
         "1" if job.state.is_final else "0",
-        waits.account if waits else "",
+        waits.line if waits else "",
         repr(waits.rank) if waits else "0",
         str(waits.short_usd) if waits else "",
         _facts(job),

@@ -14,6 +14,7 @@ from dispatcher.domain.errors import Bug, LeaseLost, UnreadableRecord
 from dispatcher.domain.events import EVENTS, Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.waiting import Line, accounts_of
 from dispatcher.ports.dead import Unreadable
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.micros import usd
@@ -29,6 +30,7 @@ from dispatcher.store.redis.codec import (
 from dispatcher.store.redis.database import Argument, Database, text
 from dispatcher.store.redis.dead import DeadLetters
 from dispatcher.store.redis.mending import Mending
+from dispatcher.store.waiting import waiter
 
 _CHUNK: Final = 500
 """Jobs in one round trip: enough to make the trip cheap, too few to hold up the other clients."""
@@ -209,14 +211,17 @@ class RedisStore(DeadLetters, Mending):
         self._db.run_all("wake", [(repr(now), *chunk) for chunk in chunks])
 
     def waiting_accounts(self) -> list[AccountName]:
-        found = self._db.ask("SMEMBERS", self._db.key("waiting"))
-        return sorted(AccountName(text(name)) for name in found)
+        return accounts_of(self.waiting_lines())
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+    def waiting_lines(self) -> list[Line]:
+        return sorted(Line(text(name)) for name in self._db.ask("SMEMBERS", self._db.key("waiting")))
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
         if limit <= 0:
             return []
-        answer = self._db.run("waiters", account, limit - 1)
-        return [Waiter(JobId(job_id), Decimal(short)) for job_id, short in _pairs(answer)]
+        words = [text(item) for item in self._db.run("waiters", line, limit - 1)]
+        found = zip(words[::3], words[1::3], words[2::3], strict=True)
+        return [waiter(JobId(job_id), float(rank), Decimal(short)) for job_id, rank, short in found]
 
     def waiting_count(self, account: AccountName) -> int:
         return int(self._db.ask("ZCARD", self._db.key("waiting", account)))

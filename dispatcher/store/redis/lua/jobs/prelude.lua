@@ -9,7 +9,7 @@ local agenda = prefix .. ':agenda'     -- sorted set: job -> when it falls due
 local ended = prefix .. ':ended'       -- sorted set: job that is over -> when it is forgotten
 local requests = prefix .. ':requests' -- hash: request id -> job
 local addresses = prefix .. ':addresses' -- hash: address on the network -> job
-local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
+local accounts = prefix .. ':waiting'  -- set: lines in which jobs wait for money; one is an account's name
 local exposing = prefix .. ':exposed'  -- set: accounts that have jobs which are not over
 local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are not over are where they are for it
 local dead = prefix .. ':dead'         -- sorted set: dead letter -> since when
@@ -30,7 +30,7 @@ local function commands_key(id) return prefix .. ':commands:' .. id end
 -- sorted set: job in that state -> when it was created
 local function state_key(state) return prefix .. ':state:' .. state end
 
--- sorted set: job that waits for the account's credit -> its rank, the lowest first
+-- sorted set: job that stands in the line -> its rank, the lowest first
 local function waiting_key(account) return prefix .. ':waiting:' .. account end
 
 -- hash: live, unlimited (numbers of jobs), committed, allowed (micro-dollars) of the account's jobs that are not over
@@ -75,7 +75,7 @@ end
 
 -- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[8]:
 --   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
---   5 account whose credit it waits for, or ''  6 its rank   7 US dollars that are missing
+--   5 line in which it waits for money, or ''   6 its rank   7 US dollars that are missing
 --   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure), reason
 -- The hash must have `created` already.
 local function put_record()
