@@ -311,6 +311,8 @@ class Job(Record):
     stops: int = 0
     lost_posts: int = 0
     """Posts that were looked for, for long, and are not on the network."""
+    lost_hold: HoldId | None = None
+    """The hold of the last of them, to be freed before another is made."""
     extends: int = 0
     """Extensions that landed."""
     post_refused: str | None = None

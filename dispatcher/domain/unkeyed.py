@@ -47,6 +47,7 @@ def gone(job: Job, call: Call, event: ev.CallUndone | ev.CallNotFound) -> dict[s
         "quote": None,
         "wait": None,
         "lost_posts": job.lost_posts + 1,
+        "lost_hold": call.hold,
     }
 
 

@@ -107,9 +107,9 @@ def _hold_credit(parts: Parts, job: Job) -> ev.Event:
 
 def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
     amount = price_at_most(hourly, seconds)
-    if job.posts:
+    if job.lost_hold is not None:
         # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
-        parts.ledger.void(job.spec.account, calls.hold_name(job.id, Operation.POST, job.posts))
+        parts.ledger.void(job.spec.account, job.lost_hold)
     quote = Quote(
         market=market.address,
         rate_per_hour=hourly,

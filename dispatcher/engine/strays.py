@@ -17,6 +17,7 @@ from dispatcher.domain.planner import STOP_REPEAT
 from dispatcher.domain.strays import Judged, Recorded, Unrecorded, Verdict, judge
 from dispatcher.engine.calls import stop_stray
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.projects import knowing
 from dispatcher.ports.mending import Stray, StrayKind
 from dispatcher.ports.provider import ListedJob, Provider
 from dispatcher.ports.store import Command
@@ -54,7 +55,7 @@ def look_for_strays(parts: Parts, account: AccountName, *, whole: bool = False) 
     Stops that are not confirmed are repeated, whether the list can be had or not. Raises `ProviderError` and
     `SettingsError` if the network does not answer.
     """
-    provider, sighting = parts.providers.account(account), Sighting()
+    provider, sighting = knowing(parts, account), Sighting()
     known = {stray.address: stray for stray in parts.store.strays() if stray.account == account}
     for stray in [stray for stray in known.values() if stray.is_open][:_READ]:
         known[stray.address] = _stop(parts, stray, sighting)

@@ -316,3 +316,20 @@ def test_too_large_with_its_stamp() -> None:
     with pytest.raises(InvalidRequest, match="larger than 262144 bytes with the dispatcher's stamp"):
         world.enqueue(probe)
     assert World().enqueue(probe)
+
+
+def test_the_hold_of_a_post_that_did_not_land_is_freed_whatever_came_before_it() -> None:
+    """A post that was surely not done passes its hold on to the next one."""
+    world = unkeyed(
+        faults=[
+            {"route": "jobs.list", "kind": "rate_limit", "nth": [1], "retry_after": 5},
+            {"route": "jobs.list", "kind": "cut", "nth": [1]},  # of those that the first lets through
+        ]
+    )
+    job_id = world.enqueue(definition(runs_for="2h"), timeout="3h")
+    world.run_for(60)
+    price = world.parts.ledger.view(DEFAULT).held
+    world.run_for(POST_PATIENCE)
+    job = world.job(job_id)
+    assert (job.posts, job.state) == (3, State.RUNNING)
+    assert world.parts.ledger.view(DEFAULT).held == price == job.spend.posted

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
-from dispatcher.domain.job import Reason
+from dispatcher.domain.job import FINAL_STATES, Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
@@ -350,8 +350,12 @@ class Simulation:
         self.story.wrong.append(f"{name} cannot be thawed")
 
     def _only_waits_for_credit(self) -> bool:
-        """Whether every job that is not over has tried in vain for credit since long after peace came."""
-        live = self.world.live()
+        """Whether every job that is not over has tried in vain for credit since long after peace came, and every other
+        one was closed: whoever ended it may have died before."""
+        live, store = self.world.live(), self.world.parts.store
+        ended = (job.id for job in store.list_jobs(states=list(FINAL_STATES), limit=100_000))
+        if any(store.next_due(job_id) is not None for job_id in ended):
+            return False
         return all(
             job.wait is not None
             and job.wait.reason is Reason.AWAITING_CREDIT
