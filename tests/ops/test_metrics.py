@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from dispatcher.domain.errors import SettingsError, StoreUnavailable
 from dispatcher.domain.ids import AccountName
+from dispatcher.engine.books import audit_books
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
 from dispatcher.ops.metrics import Collector, MetricsServer, exposition, store_trouble
@@ -66,6 +67,7 @@ def a_day() -> World:
     world.enqueue(definition("short", runs_for="1m"), timeout="2m")
     world.enqueue(definition("waits"), account="poor", policies={"stop": {"max_cost": "0.5"}})
     world.run_for(600)
+    audit_books(world.parts, AccountName("default"))
     return world
 
 
@@ -194,7 +196,7 @@ def test_a_ledger_that_fails_costs_its_own_figures_alone() -> None:
     found = shown(parts)
     assert found["dispatcher_live_jobs"] == {("default",): 0}
     assert "dispatcher_held_usd" not in found
-    assert found["dispatcher_scrape_errors_total"] == {(): 8}
+    assert found["dispatcher_scrape_errors_total"] == {(): 10}
 
 
 # --- names, docs, alerts ----------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ def test_names_follow_the_conventions() -> None:
     for figure in FIGURES:
         assert re.fullmatch(r"dispatcher(_[a-z]+)+", figure.name)
         assert figure.name.endswith("_total") == (figure.kind == "counter"), figure.name
-        assert figure.name.removesuffix("_total").rpartition("_")[2] in {"jobs", "usd", "seconds"}
+        assert figure.name.removesuffix("_total").rpartition("_")[2] in {"jobs", "usd", "seconds", "accounts"}
         assert set(figure.labels) <= {"account", "state", "reason"}
         assert figure.help.endswith(".")
 

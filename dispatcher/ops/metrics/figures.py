@@ -116,6 +116,11 @@ FIGURES: Final[tuple[Figure, ...]] = (
     ),
     # --- agenda -------------------------------------------------------------------------------------------
     Figure(
+        "dispatcher_dead_letter_jobs",
+        "Jobs that were put aside after too many crashes.",
+        lambda scrape: [((), scrape.store.count_dead())],
+    ),
+    Figure(
         "dispatcher_agenda_due_jobs",
         "Jobs that are due and that no sweep has taken yet.",
         lambda scrape: [((), scrape.store.due_count(now=scrape.now))],
@@ -180,6 +185,18 @@ FIGURES: Final[tuple[Figure, ...]] = (
         _of_view(lambda view, _: view.settled),
         _ACCOUNT,
         "counter",
+    ),
+    Figure(
+        "dispatcher_ledger_drift_usd",
+        "What the network's books have more (or less) than ours, by the last audit.",
+        _of_view(lambda view, _: None if view.audit is None else view.audit.drift),
+        _ACCOUNT,
+    ),
+    Figure(
+        "dispatcher_frozen_accounts",
+        "1 while the account is frozen: nothing new is posted or extended. Otherwise 0.",
+        _of_view(lambda view, _: 0 if view.frozen is None else 1),
+        _ACCOUNT,
     ),
     # --- what live jobs can still cost --------------------------------------------------------------------
     Figure(
