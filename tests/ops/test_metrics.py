@@ -175,7 +175,7 @@ def test_a_figure_that_fails_is_absent_and_counted_and_the_others_are_there() ->
     assert "dispatcher_broken" not in first
     assert {figure.name for figure in FIGURES if not figure.name.startswith("dispatcher_balance")} <= set(
         first
-    ) | {"dispatcher_reason_jobs"}
+    ) | {"dispatcher_reason_jobs", "dispatcher_ledger_drift_usd"}
     assert first["dispatcher_scrape_errors_total"] == {(): 1}
     assert second["dispatcher_scrape_errors_total"] == {(): 2}
 
