@@ -26,6 +26,8 @@ app = Celery(
     "dispatcher",
     broker=_settings.broker_url.get_secret_value(),
     backend=_settings.result_url.get_secret_value(),
+    # A message that is no task's is refused, and does not end the worker.
+    task_cls="dispatcher.ops.taking:Task",
     # An application that imports this package keeps its own Celery application as the current one.
     set_as_current=False,
 )
@@ -76,6 +78,12 @@ app.conf.update(
     beat_schedule={
         # Every worker sweeps by itself; this is for the day on which that thread is wedged in all of them.
         "sweep": {"task": "dispatcher.sweep", "schedule": 30.0, "options": {"expires": 25.0, "queue": QUEUE}},
+        # A round may be left out: the next one goes on where the last one stopped.
+        "reconcile": {
+            "task": "dispatcher.reconcile",
+            "schedule": 60.0,
+            "options": {"expires": 55.0, "queue": QUEUE},
+        },
     },
 )
 app.steps["worker"].add(SweepStep)

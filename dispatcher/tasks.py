@@ -8,30 +8,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from celery.worker.request import Request
 
 from dispatcher import bootstrap
 from dispatcher.celery import app
-from dispatcher.domain.errors import InvalidRequest, RequestError
+from dispatcher.domain.errors import InvalidRequest, RequestConflict, RequestError
+from dispatcher.domain.faults import Fault
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep as sweep_once
 
 _log = structlog.get_logger(__name__)
-
-
-class QuietRequest(Request):  # type: ignore[misc] # celery ships no types
-    """Keeps a request's arguments, which may hold secrets, out of events, Flower and `inspect`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._argsrepr, self._kwargsrepr = "<request>", "<request>"
-
-    def info(self, safe: bool = True) -> Any:  # noqa: ARG002 - celery's signature; always safe
-        return super().info(safe=True)
 
 
 def _parts() -> Parts:
@@ -83,15 +73,32 @@ def sweep() -> None:
     sweep_once(_parts())
 
 
-@app.task(
-    name="dispatcher.submit", bind=True, ignore_result=False, Request=QuietRequest, throws=(ValueError,)
-)
+@app.task(name="dispatcher.reconcile")
+def reconcile() -> None:
+    """A bounded round that looks over what is kept, and what is on the network; one of many callers makes it."""
+    reconcile_in_turn(_parts())
+
+
+_FAULTS_AT_MOST = 100
+_TEXT_AT_MOST = 20_000
+
+
+def _told(fault: Fault) -> dict[str, str]:
+    return {name: text[:1000] for name, text in fault.as_dict().items()}
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _TEXT_AT_MOST else text[:_TEXT_AT_MOST] + "\n  and so on"
+
+
+@app.task(name="dispatcher.submit", bind=True, ignore_result=False, throws=(ValueError,))
 def submit(self: Any, **request: Any) -> dict[str, Any]:
     """Enqueue a request: the fields of `JobRequest` as keyword arguments, in JSON.
 
     Answers `{"id": "job_…", "new": true}`; `new` is False where the request id was known. A bad request fails
     with a ValueError of two arguments: a text that lists every fault, and the faults as
-    `[{"path", "message"}]`, so that an application without this package can read them.
+    `[{"path", "message"}]`, so that an application without this package can read them; of very many, or very long
+    ones, the beginning: they are kept with Celery's results.
 
     Without a request id the task's own id is taken: a broker may deliver a message twice, and that must not be two
     jobs.
@@ -100,7 +107,8 @@ def submit(self: Any, **request: Any) -> dict[str, Any]:
     try:
         added = intake.enqueue(_parts(), [JobRequest.parse(request)])[0]
     except InvalidRequest as e:
-        raise ValueError(str(e), [fault.as_dict() for fault in e.faults]) from None
+        raise ValueError(_bounded(str(e)), [_told(fault) for fault in e.faults[:_FAULTS_AT_MOST]]) from None
     except RequestError as e:
-        raise ValueError(str(e), [{"path": "request_id", "message": str(e)}]) from None
+        path = "request_id" if isinstance(e, RequestConflict) else "request"
+        raise ValueError(str(e), [{"path": path, "message": str(e)}]) from None
     return {"id": added.id, "new": added.new}

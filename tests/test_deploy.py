@@ -24,12 +24,13 @@ PROCFILE = dict(
 )
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
 CELERY = ("worker", "beat", "flower")
+OURS = (*CELERY, "metrics")
 
 
 def _words(command: str) -> list[str]:
     """The command without what only a shell needs, and without address and host name, in which the two must differ."""
     words = shlex.split(command.removeprefix("mkdir -p .dispatcher && ").removeprefix("exec "))
-    return [word for word in words if not word.startswith(("--address=", "--hostname="))]
+    return [word for word in words if not word.startswith(("--address=", "--hostname=", "--serve="))]
 
 
 def _instructions(name: str) -> list[str]:
@@ -40,8 +41,8 @@ def _instructions(name: str) -> list[str]:
 
 
 def test_the_same_processes_with_the_same_commands() -> None:
-    assert set(PROCFILE) == set(SERVICES) == {"redis", *CELERY}
-    for name in CELERY:
+    assert set(PROCFILE) == set(SERVICES) == {"redis", *OURS}
+    for name in OURS:
         assert _words(PROCFILE[name]) == _words(shlex.join(SERVICES[name]["command"])), name
     assert PROCFILE["redis"] == "exec dispatcher redis"
 
@@ -69,7 +70,13 @@ def test_flower_is_reached_from_this_machine_alone() -> None:
     assert "--address=127.0.0.1" in PROCFILE["flower"]
     assert SERVICES["flower"]["ports"] == ["127.0.0.1:5555:5555"]
     assert "--port=5555" in SERVICES["flower"]["command"]
-    assert not [name for name, service in SERVICES.items() if name != "flower" and "ports" in service]
+
+
+def test_metrics_are_reached_from_this_machine_alone() -> None:
+    assert PROCFILE["metrics"] == "exec dispatcher metrics --serve=127.0.0.1:9808"
+    assert SERVICES["metrics"]["command"][-1] == "--serve=0.0.0.0:9808"
+    assert SERVICES["metrics"]["ports"] == ["127.0.0.1:9808:9808"]
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"flower", "metrics"}
 
 
 def test_redis_loses_nothing_that_was_written() -> None:
@@ -85,7 +92,7 @@ def test_redis_loses_nothing_that_was_written() -> None:
     assert set(COMPOSE["volumes"]) == {"redis", "beat"}
 
 
-@pytest.mark.parametrize("name", CELERY)
+@pytest.mark.parametrize("name", OURS)
 def test_one_image_serves_all_that_is_ours(name: str) -> None:
     service = SERVICES[name]
     assert service["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile"}

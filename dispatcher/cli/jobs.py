@@ -7,11 +7,21 @@ from typing import IO, Any
 import click
 
 from dispatcher import client
+from dispatcher.cli.dead import (
+    dead_reason,
+    print_unreadable,
+    readable_and_not,
+    stop_unreadable,
+    trouble_fields,
+)
 from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
+from dispatcher.cli.stopping import stop_every_job
+from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
 from dispatcher.domain.events import EVENTS
-from dispatcher.domain.job import State
+from dispatcher.domain.job import Reason, State
 from dispatcher.domain.view import timestamp
+from dispatcher.ports.dead import Unreadable
 
 
 @click.command("enqueue")
@@ -36,6 +46,13 @@ from dispatcher.domain.view import timestamp
 @click.option("--priority", type=click.IntRange(-100, 100), default=0)
 @click.option("--account", default="default", show_default=True)
 @click.option("--node", help="The one host that may run it.")
+@click.option(
+    "--allow-secret",
+    "allow_secrets",
+    multiple=True,
+    metavar="PATH",
+    help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
@@ -89,7 +106,9 @@ def request_of(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     if options["fail_when_short"]:
         policies["credit"] = {"when_short": "fail"}
     names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
-    return {**_given({name: options[name] for name in names}), "definition": definition, "policies": policies}
+    allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
+    asked = _given({name: options[name] for name in names})
+    return {**asked, **allowed, "definition": definition, "policies": policies}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +137,9 @@ def _show(handle: client.JobHandle) -> None:
             ("state", f"{seen['state']} ({seen['reason']})"),
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
+            *trouble_fields(seen),
             ("market", seen["market"]),
+            ("cid", seen["cid"]),
             ("address", seen["address"]),
             ("host", seen["node"]),
             ("created", seen["created_at"]),
@@ -131,19 +152,43 @@ def _show(handle: client.JobHandle) -> None:
             ("result", seen["result_cid"]),
             ("cost so far", f"${cost['so_far_usd']}"),
             ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
-            ("at most ever", f"${cost['allowed_usd']}" if cost["allowed_usd"] else "no policy limits it"),
+            ("at most ever", _at_most_ever(seen)),
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
 
 
+def _at_most_ever(seen: dict[str, Any]) -> str:
+    if seen["cost"]["allowed_usd"] is not None:
+        return f"${seen['cost']['allowed_usd']}"
+    if seen["runtime_at_most"] is None:
+        return "no policy limits it"
+    return f"the price of {seen['runtime_at_most']}, which is asked when the credits are held"
+
+
 @click.command("jobs")
 @click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]))
+@click.option("--label", "labels", multiple=True, callback=labels_of, help="name=value; all of several.")
+@click.option("--account", help="Only jobs of this account.")
+@click.option("--reason", "reasons", multiple=True, type=click.Choice([reason.value for reason in Reason]))
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @json_option
-def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
+def jobs_command(
+    states: tuple[str, ...],
+    labels: dict[str, str],
+    account: str | None,
+    reasons: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
     """List jobs, the newest first."""
-    seen = client.list_jobs(states=[State(state) for state in states], limit=limit)
+    seen = client.list_jobs(
+        states=[State(state) for state in states],
+        labels=labels,
+        account=account,
+        reasons=[Reason(reason) for reason in reasons],
+        limit=limit,
+    )
     if as_json:
         print_json(seen)
         return
@@ -151,11 +196,11 @@ def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
         (
             job["id"],
             job["state"],
-            job["reason"],
-            f"{job['next']['action']} {job['next']['at']}" if job["next"] else "",
-            job["extends"],
-            job["cost"]["so_far_usd"],
-            job["cost"]["committed_usd"],
+            dead_reason(job["dead"]) if job["dead"] else job["reason"],
+            f"{job['next']['action']} {job['next']['at']}" if job.get("next") else "",
+            job.get("extends"),
+            job["cost"]["so_far_usd"] if "cost" in job else "?",
+            job["cost"]["committed_usd"] if "cost" in job else "?",
         )
         for job in seen
     ]
@@ -163,18 +208,46 @@ def jobs_command(states: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 @click.command("stop")
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_ids", nargs=-1)
+@click.option("--all", "all_jobs", is_flag=True, help="Every job that is not over.")
+@click.option("--account", help="With --all: only those of this account.")
+@click.option(
+    "--label", "labels", multiple=True, callback=labels_of, help="With --all: name=value; all of several."
+)
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
 @json_option
-def stop_command(job_ids: tuple[str, ...], as_json: bool) -> None:
-    """Stop jobs. A stop wins over every extension, and over a post that is under way."""
-    handles = [client.get_job(job_id) for job_id in job_ids]
+def stop_command(
+    job_ids: tuple[str, ...],
+    all_jobs: bool,
+    account: str | None,
+    labels: dict[str, str],
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Stop jobs. A stop wins over every extension, and over a post that is under way.
+
+    --all asks before it stops. It stops the jobs that are there, not those that are enqueued from then on:
+    `dispatcher account freeze NAME` keeps an account from paying for new ones.
+    """
+    if all_jobs == bool(job_ids):
+        raise click.UsageError("name jobs, or give --all")
+    if all_jobs:
+        stop_every_job(account, labels, yes=yes, as_json=as_json)
+        return
+    if account is not None or labels or yes:
+        raise click.UsageError("--account, --label and --yes go with --all")
+    handles, unreadable = readable_and_not(job_ids)
+    dead = {handle.id for handle in handles if handle.is_dead}
     for handle in handles:
         handle.stop()
     if as_json:
         print_json([{"id": handle.id, "state": handle.state, "asked": not handle.done} for handle in handles])
-        return
-    for handle in handles:
-        click.echo(f"{handle.id}  {f'is over already: {handle.state}' if handle.done else 'stop asked for'}")
+    else:
+        for handle in handles:
+            asked = f"is over already: {handle.state}" if handle.done else "stop asked for"
+            revived = "; it was a dead letter, and is tried again for this" if handle.id in dead else ""
+            click.echo(f"{handle.id}  {asked}{revived}")
+    stop_unreadable(unreadable)
 
 
 @click.command("extend")
@@ -195,7 +268,12 @@ def extend_command(job_id: str, by: Any, as_json: bool) -> None:
 @json_option
 def events_command(job_id: str, as_json: bool) -> None:
     """Print everything that happened to a job, oldest first."""
-    for event in client.get_job(job_id).events():
+    handle = client.get_job(job_id, read=False)
+    log = handle.log() or handle.refresh().events()
+    for event in log:
+        if isinstance(event, Unreadable):
+            print_unreadable(event, as_json=as_json)
+            continue
         fields = EVENTS.dump_python(event, mode="json", exclude_none=True)
         at, kind = timestamp(fields.pop("at")), fields.pop("kind")
         if as_json:
@@ -203,6 +281,8 @@ def events_command(job_id: str, as_json: bool) -> None:
         else:
             said = "  ".join(f"{name}={_short(value)}" for name, value in fields.items())
             click.echo(f"{at}  {kind:<15} {said}")
+    if not is_whole(log):
+        click.echo(f"from the {LOG_AT_MOST}th event on, waits and looks are left out", err=True)
 
 
 def _short(value: Any) -> str:

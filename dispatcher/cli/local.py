@@ -1,7 +1,6 @@
 """Commands that need no account and no workers: validate, simulate, redis, demo."""
 
 import sys
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +10,7 @@ import click
 from dispatcher import settings
 from dispatcher.cli.inputs import DURATION, read_json
 from dispatcher.cli.output import json_option, print_json
-from dispatcher.domain.definition import validate_definition
+from dispatcher.domain.definition import secret_faults, validate_definition
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault
 from dispatcher.domain.money import parse_usd
@@ -26,24 +25,30 @@ def validate_command(file: IO[str], as_json: bool) -> None:
     """Validate job definitions with the verdicts of the network's own validator.
 
     FILE holds one definition; exit code 2 if it is not valid. With --json - (standard input) one definition per
-    line is read, and answered by one line each: {"valid", "errors": [{"path", "message"}]}.
+    line is read, and answered by one line each: {"valid", "errors": [{"path", "message"}]}, and "secrets", likewise,
+    where it seems to hold some. Those are no part of the verdict, but `enqueue` refuses them unless they are allowed.
     """
     if as_json:
         for text in file if file.name == "<stdin>" else [file.read()]:
             if text.strip():
                 print_json(_verdict(text))
         return
-    if faults := validate_definition(read_json(file)):
+    definition = read_json(file)
+    for fault in secret_faults(definition):
+        click.echo(f"warning: {fault}", err=True)
+    if faults := validate_definition(definition):
         raise InvalidRequest(faults)
     click.echo("valid")
 
 
 def _verdict(text: str) -> dict[str, Any]:
     try:
-        faults: Sequence[Fault] = validate_definition(read_json(StringIO(text)))
+        definition = read_json(StringIO(text))
     except InvalidRequest as e:
-        faults = [Fault("$input", fault.message) for fault in e.faults]
-    return {"valid": not faults, "errors": [fault.as_dict() for fault in faults]}
+        return {"valid": False, "errors": [Fault("$input", fault.message).as_dict() for fault in e.faults]}
+    faults, found = validate_definition(definition), secret_faults(definition)
+    verdict = {"valid": not faults, "errors": [fault.as_dict() for fault in faults]}
+    return {**verdict, "secrets": [fault.as_dict() for fault in found]} if found else verdict
 
 
 def _account(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from dispatcher.cli.dead import dead_group
 from dispatcher.cli.jobs import (
     enqueue_command,
     events_command,
@@ -13,8 +14,12 @@ from dispatcher.cli.jobs import (
     stop_command,
 )
 from dispatcher.cli.local import demo_command, redis_command, simulate_command, validate_command
-from dispatcher.cli.network import balance_command, markets_command
+from dispatcher.cli.metrics import metrics_command
+from dispatcher.cli.money import account_group, budget_group
+from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.plan import plan_command
+from dispatcher.cli.reconcile import reconcile_command
+from dispatcher.cli.resolve import resolve_command
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -48,9 +53,16 @@ for _command in (
     jobs_command,
     stop_command,
     extend_command,
+    resolve_command,
     events_command,
+    dead_group,
     balance_command,
+    budget_group,
+    account_group,
     markets_command,
+    reconcile_command,
+    network_command,
+    metrics_command,
     validate_command,
     simulate_command,
     redis_command,

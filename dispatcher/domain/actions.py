@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dispatcher.domain.ids import IdempotencyKey
+from dispatcher.domain.ids import IdempotencyKey, RemoteAddress
 from dispatcher.domain.job import FollowUp, Operation, Reason, State
 
 
@@ -41,6 +41,33 @@ class Send:
     """Send the call that is written down, under its key."""
 
     key: IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class FindPosted:
+    """Look on the network for the post that may have landed (accounts without idempotency keys)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A person named the job's address: read its record, and take it for the job if it is."""
+
+    address: RemoteAddress
+
+
+@dataclass(frozen=True, slots=True)
+class TakeExtended:
+    """The network's record shows the extension whose answer never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disown:
+    """The call was looked for, for long enough, and did not land."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Nothing here can find out what became of the post: a person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +118,11 @@ Action = (
     | Pin
     | Begin
     | Send
+    | FindPosted
+    | Adopt
+    | TakeExtended
+    | Disown
+    | Park
     | Look
     | OrderStop
     | DropExtension

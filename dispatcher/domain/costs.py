@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dispatcher.domain.job import Job, Phase
-from dispatcher.domain.money import affordable_seconds, price, price_at_most
+from dispatcher.domain.job import Job, Operation, Phase, Reason, Remote
+from dispatcher.domain.money import THOUSANDTH, affordable_seconds, price, price_at_most
 from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE, ExtendPolicy
 from dispatcher.domain.request import JobSpec
 
 ZERO = Decimal(0)
+
+HOURLY_EXACT = 3600 * THOUSANDTH
+"""At a multiple of this rate every second costs whole thousandths, and nothing is ever rounded."""
 
 
 def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
@@ -81,20 +84,32 @@ def extension_refusal(job: Job, seconds: int) -> str | None:
 
 
 def _within_caps(job: Job, wanted: int) -> int:
-    hourly = highest_rate(job)
-    if job.remote is None or hourly is None:
+    if job.remote is None or highest_rate(job) is None:
         return 0
-    policies, allowed = job.spec.policies, [wanted]
-    if (most := policies.max_runtime()) is not None:
-        allowed.append(int(most) - job.remote.timeout)
-    if policies.stop.at is not None and job.remote.started_at is not None:
-        allowed.append(
-            int(policies.stop.at.timestamp() - job.remote.started_at) + STOP_GRACE - job.remote.timeout
-        )
-    if (budget := policies.max_cost()) is not None:
-        allowed.append(affordable_seconds(hourly, budget - job.spend.posted))
-    seconds = min(allowed)
+    seconds = min([wanted, *_left(job, job.remote).values()])
     return seconds if seconds >= min(SHORTEST_TIMEOUT, wanted) else 0
+
+
+def capped_by(job: Job) -> Reason | None:
+    """Which of its policies' limits leaves the job the least further run time; None if it has no limit."""
+    if job.remote is None or highest_rate(job) is None:
+        return None
+    left = _left(job, job.remote)
+    return min(left, key=lambda limit: left[limit], default=None)
+
+
+def _left(job: Job, remote: Remote) -> dict[Reason, int]:
+    """Seconds that each of the policies' limits leaves beyond what is allowed now; may be less than nothing."""
+    policies, left = job.spec.policies, {}
+    if (most := policies.max_runtime()) is not None:
+        left[Reason.MAX_RUNTIME] = int(most) - remote.timeout
+    if policies.stop.at is not None:
+        # Until a host took the job: as if one had at once. What is not allowed then never is.
+        since = remote.started_at if remote.started_at is not None else remote.posted_at
+        left[Reason.STOP_AT] = int(policies.stop.at.timestamp() - since) + STOP_GRACE - remote.timeout
+    if (budget := policies.max_cost()) is not None and (hourly := highest_rate(job)) is not None:
+        left[Reason.MAX_COST] = affordable_seconds(hourly, budget - job.spend.posted)
+    return left
 
 
 def rate(job: Job) -> Decimal | None:
@@ -131,7 +146,10 @@ def final_cost(job: Job) -> Decimal:
         return ZERO
     if job.remote.phase is Phase.GONE and job.remote.ended_at is None:
         return job.spend.posted
-    return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved_at_most(job))
+    reserved = reserved_at_most(job)
+    if job.call is not None and job.remote.timeout < job.call.adds_to + job.call.seconds:
+        reserved -= job.call.amount  # an extension that the record does not show to the end did not land
+    return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved)
 
 
 def reserved_at_most(job: Job) -> Decimal:
@@ -143,8 +161,8 @@ def reserved_at_most(job: Job) -> Decimal:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """US dollars. `so_far`: for the time that was used; `committed`: the most it costs if every dispatcher
-    process dies now (posted quanta and calls under way); `allowed`: the most that its policies allow, None
-    where nothing limits it."""
+    process dies now (posted quanta and calls under way); `allowed`: the most that its policies allow, and orders
+    that operators gave beyond them; None where nothing limits it, or while the price is not known yet."""
 
     so_far: Decimal
     committed: Decimal
@@ -152,31 +170,116 @@ class Costs:
 
 
 def costs(job: Job, now: float) -> Costs:
-    """The three figures for one job."""
+    """The three figures for one job. The last two depend on its record alone, not on `now`."""
     if job.spend.settled is not None:
         return Costs(job.spend.settled, job.spend.settled, job.spend.settled)
     hourly = rate(job)
-    committed = reserved_at_most(job)
+    committed = _committed(job)
     so_far = min(price(hourly, run_seconds(job, now)), committed) if hourly is not None else ZERO
-    return Costs(so_far, committed, _allowed(job, hourly, committed))
+    return Costs(so_far, committed, _allowed(job, committed))
 
 
-def _allowed(job: Job, hourly: Decimal | None, committed: Decimal) -> Decimal | None:
-    policies, caps = job.spec.policies, []
-    if (budget := policies.max_cost()) is not None:
-        caps.append(budget)
-    if hourly is not None:
-        in_one = job.quote is not None and policies.quantum is None
-        timeout = job.quote.seconds if in_one and job.quote else wanted_seconds(job)
-        if policies.extend is None:
-            caps.append(max(price_at_most(hourly, timeout), committed))
-        else:
-            if (most := policies.max_runtime()) is not None:
-                caps.append(max(price_at_most(hourly, most), committed))
-            if policies.extend.max_times is not None:
-                longest = timeout + policies.extend.max_times * policies.extend.by.total_seconds()
-                caps.append(max(price_at_most(hourly, longest), committed))
-    return min(caps, default=None)
+def longest_runtime(job: Job) -> int | None:
+    """The most seconds of run time that the job's policies allow in total; None where nothing limits them.
+
+    Orders of operators count, and so does what was posted already. Known before the price is.
+    """
+    seconds = _posted_seconds(job)
+    if not _may_go_on(job) or seconds == 0:
+        return seconds
+    policies, longest = job.spec.policies, _longest_wanted(job, seconds)
+    caps = [longest] if longest is not None else []
+    if (most := policies.max_runtime()) is not None:
+        caps.append(int(most))
+    if policies.stop.at is not None:
+        started_at = job.remote.started_at if job.remote is not None else None
+        since = started_at if started_at is not None else job.created_at
+        caps.append(int(policies.stop.at.timestamp() - since) + STOP_GRACE)
+    return max(min(caps), seconds) if caps else None
+
+
+def _longest_wanted(job: Job, posted: int) -> int | None:
+    """What is posted, ordered, and wanted by the quantum and the extend policy; None where that never ends."""
+    ordered, extend = sum(job.extend_ordered), job.spec.policies.extend
+    if job.extend_refused is not None:
+        return posted + ordered
+    in_steps = job.spec.policies.quantum is not None
+    whole = max(posted, wanted_seconds(job)) if in_steps else posted
+    if extend is None:
+        return whole + ordered
+    if extend.max_times is None:
+        return None
+    if in_steps:
+        return max(posted, wanted_seconds(job) + extend.max_times * _by(extend)) + ordered
+    return posted + max(extend.max_times - job.extends, 0) * _by(extend) + ordered
+
+
+def _posted_seconds(job: Job) -> int:
+    """Run time that is posted, or that the first posting will be given at most."""
+    if job.remote is not None:
+        return job.remote.timeout
+    if job.quote is not None:
+        return job.quote.seconds
+    policies, timeout = job.spec.policies, spec_seconds(job)
+    allowed = [timeout if policies.quantum is None else policies.quantum.next_step(timeout)]
+    if (most := policies.max_runtime()) is not None:
+        allowed.append(int(most))
+    if policies.stop.at is not None:
+        allowed.append(int(policies.stop.at.timestamp() - job.created_at) + STOP_GRACE)
+    seconds = min(allowed)
+    return seconds if seconds >= SHORTEST_TIMEOUT else 0
+
+
+def _may_go_on(job: Job) -> bool:
+    """False once no more is posted or extended, whatever the policies say."""
+    over = job.remote is not None and job.remote.is_over
+    return job.stop is None and job.post_refused is None and not over and not job.state.is_final
+
+
+def _committed(job: Job) -> Decimal:
+    """What is reserved; for a job that is over, whose run time the network shows, what that time costs."""
+    remote = job.remote
+    ran = remote is not None and remote.started_at is not None and remote.ended_at is not None
+    return final_cost(job) if ran and remote is not None and remote.is_over else reserved_at_most(job)
+
+
+def _allowed(job: Job, committed: Decimal) -> Decimal | None:
+    """Committed, and what may come: the first posting, if it is not written down yet, and each extension."""
+    if not _may_go_on(job):
+        return committed
+    hourly, longest = highest_rate(job), longest_runtime(job)
+    budget = job.spec.policies.max_cost()
+    most = committed if longest == 0 else None
+    if hourly is not None and longest is not None:
+        posted = _posted_seconds(job)
+        under_way = job.call.seconds if job.call is not None and job.call.operation is Operation.EXTEND else 0
+        most = committed + _extensions(job, hourly, max(longest - posted - under_way, 0))
+        if job.remote is None and job.call is None:
+            most += price_at_most(hourly, posted)
+    caps = [cap for cap in (most, budget) if cap is not None]
+    return max(min(caps), committed) if caps else None
+
+
+def _extensions(job: Job, hourly: Decimal, seconds: int) -> Decimal:
+    """The price of `seconds` more, at most; each extension is rounded for itself, by the network as here."""
+    total, orders = ZERO, job.extend_ordered
+    if job.call is not None and job.call.ordered:
+        orders = orders[1:]
+    for order in orders:
+        part = min(order, seconds)
+        total, seconds = total + price_at_most(hourly, part), seconds - part
+    quantum, extend = job.spec.policies.quantum, job.spec.policies.extend
+    if quantum is not None:
+        step = int(quantum.step.total_seconds())
+        shortest = min(step, _by(extend)) if extend is not None else step
+        exact = hourly % HOURLY_EXACT == 0
+        # Steps that begin, go on and end an extension may each be shorter than a whole one.
+        steps = 2 * (seconds // shortest + 2)
+        return total + price_at_most(hourly, seconds) + (ZERO if exact else steps * THOUSANDTH)
+    if extend is None:
+        return total + price_at_most(hourly, seconds)
+    count, rest = divmod(seconds, _by(extend))
+    return total + count * price_at_most(hourly, _by(extend)) + price_at_most(hourly, rest)
 
 
 def spec_seconds(job: Job) -> int:

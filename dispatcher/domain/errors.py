@@ -5,6 +5,7 @@
         InvalidRequest      the request is wrong; lists every fault
         RequestConflict     the request id was used for another request
         UnknownJob          no such job
+        TooManyJobs         no further job can be kept
         NotPossible         the job is not in a state where that can be done
       SettingsError       the settings
       ProviderError       the network, with a verdict: what may be done next
@@ -20,9 +21,11 @@
         NotFound            404
         Refused             any other 4xx
         MalformedAnswer     2xx that cannot be understood: a write may have landed
+        NotSent             held back here: the network was not asked
       StoreError          the store
         StoreUnavailable    cannot be reached
         LeaseLost           somebody else has the job now; nothing was saved
+        UnreadableRecord    what is kept of a job cannot be read; it is left as it is
       Bug                 a promise of the code itself is broken
 
 Errors are translated once, where the outside comes in, with the cause kept. No message holds a secret.
@@ -79,6 +82,18 @@ class UnknownJob(RequestError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"no job {job_id!r}: `dispatcher jobs` lists those that are kept")
+
+
+class TooManyJobs(RequestError):
+    """As many jobs are kept as may be, those that are over included. Nothing was stored; try again later."""
+
+    def __init__(self, kept: int, at_most: int) -> None:
+        self.kept = kept
+        self.at_most = at_most
+        super().__init__(
+            f"{kept} jobs are kept, of {at_most} at most, and these would be too many: those that are over are "
+            "forgotten after DISPATCHER_RETENTION, make that shorter or DISPATCHER_JOBS_AT_MOST larger"
+        )
 
 
 class NotPossible(RequestError):
@@ -190,6 +205,15 @@ class MalformedAnswer(ProviderError):
     verdict = Verdict.SAME_KEY
 
 
+class NotSent(ProviderError):
+    """Held back here by a rate limit, a pause or a breaker: nothing was sent, and nothing happened.
+
+    `retry_after`: seconds after which it is worth a try.
+    """
+
+    verdict = Verdict.SAME_KEY
+
+
 # --- the store --------------------------------------------------------------------------------------------
 
 
@@ -207,6 +231,25 @@ class LeaseLost(StoreError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"the lease on {job_id} is lost")
+
+
+class UnreadableRecord(StoreError):
+    """What is kept of one job cannot be read: a newer version wrote it, or it is damaged. It is left as it is.
+
+    `token` is the lease that was taken before it was read, None where none was; `crashes`: how many turns of the
+    job failed before.
+    """
+
+    def __init__(
+        self, job_id: str, what: str = "the record", *, token: int | None = None, crashes: int = 0
+    ) -> None:
+        self.job_id = job_id
+        self.token = token
+        self.crashes = crashes
+        super().__init__(
+            f"{what} of {job_id} cannot be read: a newer version wrote it, or it is damaged. Run the version that "
+            f"wrote it, or see `dispatcher dead show {job_id}`"
+        )
 
 
 class Bug(DispatcherError):

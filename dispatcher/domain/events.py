@@ -1,8 +1,8 @@
 """What can happen to a job, as data: the only way its record changes, and the log that people read.
 
 Every event has `at` (unix seconds) and says what happened, never what should happen next. The log of a job is
-enough to derive its record again with `lifecycle.replay`, but for `Looked`: looks that brought nothing new only
-move counters, and are not logged.
+enough to derive its record again with `lifecycle.replay`, but for `Looked` and `CallSought`: looks that brought
+nothing new only move counters, and are not logged.
 """
 
 from decimal import Decimal
@@ -32,15 +32,22 @@ class Enqueued(EventBase):
     spec: JobSpec
     fingerprint: str
     cid: Cid
+    stamped: bool = False
 
 
 class Waited(EventBase):
-    """Something that is needed is not there: the job waits and tries again. `short_usd`: the missing cover."""
+    """Something that is needed is not there: the job waits and tries again. `short_usd`: the missing cover;
+    `scope`: whose budget does not allow it."""
 
     kind: Literal["waited"] = "waited"
     reason: Reason
     detail: str = ""
     short_usd: Usd | None = None
+    scope: str | None = None
+    sent: bool = True
+    """False: the network was not asked, the call was held back here. That is not a try."""
+    retry_at: float | None = None
+    """Before when it is not worth a try, as the network says, or what holds it back."""
 
 
 class Woken(EventBase):
@@ -72,13 +79,92 @@ class CallIntended(EventBase):
 
 
 class CallUndecided(EventBase):
-    """The call brought no usable answer: it may have landed, and is asked again with the same key."""
+    """The call brought no usable answer: it may have landed, and is asked again with the same key.
+
+    `doubtful`: on an account without idempotency keys it is looked for first.
+    """
 
     kind: Literal["call_undecided"] = "call_undecided"
     operation: Operation
     key: IdempotencyKey
     error: str
     retry_at: float
+    sent: bool = True
+    """False: it was held back here. That is not a try."""
+    in_doubt: bool = True
+    """For a call that was held back: whether it may have been sent before."""
+    doubtful: bool = False
+
+
+class CallUndone(EventBase):
+    """On an account without idempotency keys: the call surely had no effect, and another takes its place later."""
+
+    kind: Literal["call_undone"] = "call_undone"
+    operation: Operation
+    key: IdempotencyKey
+    error: str
+    retry_at: float
+
+
+class CallSought(EventBase):
+    """The network was looked through, and the post was not there; or it could not be (`error`; `hopeless`: not
+    until something changes that a person has to change)."""
+
+    logged: ClassVar[bool] = False
+    kind: Literal["call_sought"] = "call_sought"
+    key: IdempotencyKey
+    error: str | None = None
+    hopeless: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
+    as_of: float | None = None
+    """When what was seen was asked for, unix seconds; a list that was read a moment ago may do."""
+
+
+class CallUnresolved(EventBase):
+    """Whether the post landed cannot be found out here: nothing is sent until a person says; `detail` says how."""
+
+    kind: Literal["call_unresolved"] = "call_unresolved"
+    key: IdempotencyKey
+    detail: str
+
+
+class CallNotFound(EventBase):
+    """The call did not land: looks over long enough do not show it (`by` is `search`), or a person says so."""
+
+    kind: Literal["call_not_found"] = "call_not_found"
+    operation: Operation
+    key: IdempotencyKey
+    by: str
+
+
+class PostFound(EventBase):
+    """The post had landed: the job is on the network, found there or named by a person (`by`).
+
+    `amount`: US dollars that the network asks for its `seconds`.
+    """
+
+    kind: Literal["post_found"] = "post_found"
+    key: IdempotencyKey
+    address: RemoteAddress
+    seconds: int
+    amount: Usd
+    by: str
+
+
+class ResolveOrdered(EventBase):
+    """A person says that the job is at `address`; the network's record of it is read before that is believed."""
+
+    kind: Literal["resolve_ordered"] = "resolve_ordered"
+    address: RemoteAddress
+    by: str
+
+
+class ResolveDropped(EventBase):
+    """The job is not at the address that a person named: `detail` says why."""
+
+    kind: Literal["resolve_dropped"] = "resolve_dropped"
+    detail: str
 
 
 class CallExpired(EventBase):
@@ -167,6 +253,8 @@ class Looked(EventBase):
     kind: Literal["looked"] = "looked"
     error: str | None = None
     missing: bool = False
+    held_until: float | None = None
+    """The network was not asked after all: the look was held back here until then."""
 
 
 class StopOrdered(EventBase):
@@ -193,6 +281,24 @@ class ExtendDropped(EventBase):
     detail: str
 
 
+class Adopted(EventBase):
+    """The job had turned up twice on the network: it goes on as the older of the two, for whose `seconds` the network
+    reserved `amount` US dollars beside what it reserved for the other."""
+
+    kind: Literal["adopted"] = "adopted"
+    address: RemoteAddress
+    instead_of: RemoteAddress
+    seconds: int
+    amount: Usd
+
+
+class Mended(EventBase):
+    """Something about the job's place in the store, or on the network, was found wrong and was put right."""
+
+    kind: Literal["mended"] = "mended"
+    what: str
+
+
 class Ended(EventBase):
     """The job is over, its cost known and settled, its holds closed."""
 
@@ -211,10 +317,17 @@ Event = (
     | Pinned
     | CallIntended
     | CallUndecided
+    | CallUndone
+    | CallSought
+    | CallUnresolved
+    | CallNotFound
     | CallExpired
     | CallRefused
     | CallShort
     | Posted
+    | PostFound
+    | ResolveOrdered
+    | ResolveDropped
     | Extended
     | StopConfirmed
     | Observed
@@ -222,6 +335,8 @@ Event = (
     | StopOrdered
     | ExtendOrdered
     | ExtendDropped
+    | Adopted
+    | Mended
     | Ended
 )
 

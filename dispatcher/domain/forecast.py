@@ -230,7 +230,16 @@ class _Walk:
             case act.Finish():
                 ending = Ending(at=now, detail=action.detail)
                 yield ev.Ended(at=now, state=action.state, reason=action.reason, ending=ending, settled=ZERO)
-            case act.DropExtension() | act.Nothing() | act.Wait():
+            case (
+                act.DropExtension()
+                | act.FindPosted()
+                | act.Adopt()
+                | act.TakeExtended()
+                | act.Disown()
+                | act.Park()
+                | act.Nothing()
+                | act.Wait()
+            ):
                 raise Bug(f"a forecast never comes to {action}")
             case _:
                 assert_never(action)

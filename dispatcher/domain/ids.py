@@ -11,6 +11,9 @@ RemoteAddress = NewType("RemoteAddress", str)
 MarketAddress = NewType("MarketAddress", str)
 """A market on the network: an address in base58 (Nosana)."""
 
+ProjectAddress = NewType("ProjectAddress", str)
+"""A customer on the network: the account's own address in base58 (Nosana), which its jobs' records name."""
+
 AccountName = NewType("AccountName", str)
 """A credential in the settings. Jobs and messages carry this name, never the secret."""
 

@@ -4,8 +4,10 @@
 The record is a value: it is changed only by `lifecycle.apply`, one event at a time.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,6 +51,8 @@ class Reason(StrEnum):
     # waits
     NEW = "new"
     AWAITING_CREDIT = "awaiting_credit"
+    AWAITING_BUDGET = "awaiting_budget"
+    ACCOUNT_FROZEN = "account_frozen"
     AWAITING_NETWORK = "awaiting_network"
     AWAITING_HOST = "awaiting_host"
     AWAITING_INDEX = "awaiting_index"
@@ -56,6 +60,7 @@ class Reason(StrEnum):
     RUNNING = "running"
     EXTENDING = "extending"
     STOP_REQUESTED = "stop_requested"
+    UNRESOLVED = "unresolved"  # whether the post landed cannot be found out here: a person has to say
     # ends, and why a stop is asked for
     FINISHED = "finished"
     OPERATOR = "operator"
@@ -67,6 +72,7 @@ class Reason(StrEnum):
     MAX_RUNTIME = "max_runtime"
     MAX_EXTENDS = "max_extends"
     NO_CREDIT = "no_credit"
+    NO_BUDGET = "no_budget"
     NO_PRICE = "no_price"
     EXIT_CODE = "exit_code"
     HOST_QUIT = "host_quit"
@@ -75,6 +81,15 @@ class Reason(StrEnum):
     REFUSED = "refused"
     VANISHED = "vanished"
     STOPPED_ELSEWHERE = "stopped_elsewhere"
+    DROPPED = "dropped"
+
+
+MONEY_WAITS: Final[Mapping[Reason, Reason]] = {
+    Reason.AWAITING_CREDIT: Reason.NO_CREDIT,
+    Reason.AWAITING_BUDGET: Reason.NO_BUDGET,
+    Reason.ACCOUNT_FROZEN: Reason.ACCOUNT_FROZEN,
+}
+"""Waits for money that may be spent, and why a job ended that waited in vain."""
 
 
 class Operation(StrEnum):
@@ -133,6 +148,8 @@ class Remote(Record):
     unchanged_looks: int = 0
     error: str | None = None
     """What the last look brought instead of the record."""
+    held_until: float | None = None
+    """The next look was held back until then."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 
@@ -144,6 +161,31 @@ class Remote(Record):
     def deadline(self) -> float | None:
         """When the network ends the job by itself, unix seconds; None while no host has it."""
         return None if self.started_at is None else self.started_at + self.timeout
+
+
+class Search(Record):
+    """How far it is found out whether a call landed, on an account without idempotency keys."""
+
+    since: float
+    """The last moment at which the call may have been sent, as far as is known."""
+    looks: int = 0
+    """Looks since then that would show it, if it had landed and the index were up to date."""
+    clear_at: float | None = None
+    """When the last of these was."""
+    failed: int = 0
+    """Looks in a row that told nothing."""
+    looked_at: float | None = None
+    error: str | None = None
+    """Why the last look told nothing."""
+    held_until: float | None = None
+    """The next look was held back until then."""
+    hopeless: bool = False
+    """Looks cannot tell anything, as things are."""
+    parked_at: float | None = None
+    """Since when a person is asked to say what became of the call."""
+    adopt: RemoteAddress | None = None
+    """The address that a person named as what became of the post."""
+    adopt_by: str = ""
 
 
 class Call(Record):
@@ -171,6 +213,12 @@ class Call(Record):
     """How often it was sent without a usable answer, in this epoch."""
     retry_at: float | None = None
     error: str | None = None
+    search: Search | None = None
+    """On an account without idempotency keys: it may have landed, and is looked for instead of being sent again."""
+    held: str | None = None
+    """What holds it back, if its last try was not sent."""
+    unsent_until: float | None = None
+    """It surely was not sent before then: it was held back from its first try on."""
 
 
 class Quote(Record):
@@ -220,7 +268,11 @@ class Wait(Record):
     tries: int = 1
     detail: str = ""
     short_usd: Usd | None = None
-    """The amount that the balance did not pay for."""
+    """The amount that the balance did not pay for, or a budget not allow."""
+    scope: str | None = None
+    """Whose budget it is that is awaited: `label:team-a`."""
+    retry_at: float | None = None
+    """Before when it is not worth a try."""
 
 
 class Ending(Record):
@@ -240,6 +292,8 @@ class Job(Record):
     fingerprint: str
     cid: Cid
     """CID of the definition, computed here; pinning must return the same."""
+    stamped: bool = False
+    """The definition bears the job's id: no other job has its CID, and the job can be found by it."""
     state: State = State.ENQUEUED
     reason: Reason = Reason.NEW
     created_at: float
@@ -255,6 +309,10 @@ class Job(Record):
     """Posts that were written down so far; the next one's ordinal is one more. Likewise for the other two."""
     extend_calls: int = 0
     stops: int = 0
+    lost_posts: int = 0
+    """Posts that were looked for, for long, and are not on the network."""
+    lost_hold: HoldId | None = None
+    """The hold of the last of them, to be freed before another is made."""
     extends: int = 0
     """Extensions that landed."""
     post_refused: str | None = None

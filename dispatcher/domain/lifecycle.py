@@ -9,14 +9,17 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from dispatcher.domain import events as ev
+from dispatcher.domain import unkeyed
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import (
+    MONEY_WAITS,
     Call,
     Job,
     Operation,
     Phase,
     Reason,
     Remote,
+    Search,
     Spend,
     State,
     StopOrder,
@@ -34,6 +37,7 @@ def create(event: ev.Enqueued) -> Job:
         spec=event.spec,
         fingerprint=event.fingerprint,
         cid=event.cid,
+        stamped=event.stamped,
         created_at=event.at,
         updated_at=event.at,
     )
@@ -52,7 +56,7 @@ def apply(job: Job, event: ev.Event) -> Job:
 
 
 def replay(log: Iterable[ev.Event]) -> Job:
-    """The record that a whole log leads to; the first event must be `Enqueued`."""
+    """The record that a whole log leads to (`eventlog.is_whole`); the first event must be `Enqueued`."""
     job: Job | None = None
     for event in log:
         if job is None:
@@ -72,9 +76,10 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             raise Bug(f"{job.id} is enqueued already")
         case ev.Waited():
             waiting = {"wait": _waiting(job, event), "reason": event.reason}
-            return waiting | (_short(job, event.at) if event.reason is Reason.AWAITING_CREDIT else {})
+            return waiting | (_short(job, event.at) if event.reason in MONEY_WAITS else {})
         case ev.Woken():
-            return {"wait": None if job.wait is None else job.wait.model_copy(update={"last": 0.0})}
+            afresh = {"last": 0.0, "retry_at": None}
+            return {"wait": None if job.wait is None else job.wait.model_copy(update=afresh)}
         case ev.CreditHeld():
             return {"quote": event.quote, "wait": None, "reason": Reason.NEW}
         case ev.Pinned():
@@ -83,9 +88,15 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return _intended(job, event)
         case ev.CallUndecided() | ev.CallExpired():
             return _again(job, event)
+        case ev.CallUndone() | ev.CallNotFound():
+            return unkeyed.gone(job, _open(job, event.key), event)
+        case ev.CallSought() | ev.CallUnresolved():
+            return unkeyed.sought(_open(job, event.key), event)
+        case ev.ResolveOrdered() | ev.ResolveDropped():
+            return unkeyed.resolving(job, event)
         case ev.CallRefused() | ev.CallShort():
             return _denied(job, event)
-        case ev.Posted():
+        case ev.Posted() | ev.PostFound():
             return _posted(job, event)
         case ev.Extended():
             return _extended(job, event)
@@ -97,7 +108,7 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
         case ev.StopOrdered():
             return {
                 "stop": StopOrder(reason=event.reason, by=event.by, at=event.at),
-                "reason": Reason.STOP_REQUESTED,
+                "reason": Reason.UNRESOLVED if unkeyed.is_parked(job) else Reason.STOP_REQUESTED,
                 "extend_ordered": (),
                 "remote": None if job.remote is None else _looked_at_afresh(job.remote),
             }
@@ -105,7 +116,13 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return {"extend_ordered": (*job.extend_ordered, event.seconds)}
         case ev.ExtendDropped():
             return {"extend_ordered": _without_first(job.extend_ordered, event.seconds)}
+        case ev.Adopted():
+            return _adopted(job, event)
+        case ev.Mended():
+            return {}
         case ev.Ended():
+            if job.state in _UNPOSTED and event.state is State.FAILED and event.reason is not Reason.DROPPED:
+                raise Bug(f"ended cannot lead from {job.state} to failed, unless it is dropped ({job.id})")
             return {
                 "state": event.state,
                 "reason": event.reason,
@@ -132,13 +149,22 @@ def _waiting(job: Job, event: ev.Waited) -> Wait:
         return job.wait.model_copy(
             update={
                 "last": event.at,
-                "tries": job.wait.tries + 1,
+                "tries": job.wait.tries + int(event.sent),
                 "detail": event.detail,
                 "short_usd": event.short_usd,
+                "scope": event.scope,
+                "retry_at": event.retry_at,
             }
         )
     return Wait(
-        reason=event.reason, since=event.at, last=event.at, detail=event.detail, short_usd=event.short_usd
+        reason=event.reason,
+        since=event.at,
+        last=event.at,
+        tries=int(event.sent),
+        detail=event.detail,
+        short_usd=event.short_usd,
+        scope=event.scope,
+        retry_at=event.retry_at,
     )
 
 
@@ -146,7 +172,9 @@ def _intended(job: Job, event: ev.CallIntended) -> dict[str, Any]:
     call = event.call
     match call.operation:
         case Operation.POST:
-            return {"call": call, "state": State.POSTING, "posts": call.ordinal, "wait": None}
+            changes = {"call": call, "state": State.POSTING, "posts": call.ordinal, "wait": None}
+            # What it waited for last, a frozen account, is behind it.
+            return changes | ({"reason": Reason.NEW} if job.reason in MONEY_WAITS else {})
         case Operation.EXTEND:
             if job.call is not None:
                 raise Bug(f"an extension cannot start while a call of {job.id} is open")
@@ -175,10 +203,16 @@ def _reserved(job: Job, amount: Decimal) -> Spend:
 
 def _again(job: Job, event: ev.CallUndecided | ev.CallExpired) -> dict[str, Any]:
     call = _open(job, event.key)
-    if isinstance(event, ev.CallUndecided):
-        update = {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+    update: dict[str, Any] = {"held": None, "unsent_until": None}
+    if isinstance(event, ev.CallUndecided) and event.sent:
+        update |= {"tries": call.tries + 1, "retry_at": event.retry_at, "error": event.error}
+        if event.doubtful:
+            update["search"] = Search(since=event.at)
+    elif isinstance(event, ev.CallUndecided):
+        unsent_until = None if event.in_doubt else event.retry_at
+        update = {"retry_at": event.retry_at, "held": event.error, "unsent_until": unsent_until}
     else:
-        update = {
+        update |= {
             "epoch": call.epoch + 1,
             "key": event.next_key,
             "tries": 0,
@@ -214,11 +248,11 @@ def _denied(job: Job, event: ev.CallRefused | ev.CallShort) -> dict[str, Any]:
     return changes
 
 
-def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
+def _posted(job: Job, event: ev.Posted | ev.PostFound) -> dict[str, Any]:
     _open(job, event.key)
     remote = Remote(
         address=event.address,
-        run=event.run,
+        run=event.run if isinstance(event, ev.Posted) else None,
         posted_at=event.at,
         looked_at=event.at,
         changed_at=event.at,
@@ -229,6 +263,26 @@ def _posted(job: Job, event: ev.Posted) -> dict[str, Any]:
         "reason": Reason.STOP_REQUESTED if job.stop else Reason.AWAITING_INDEX,
         "call": None,
         "short_since": None,
+        "remote": remote,
+        "spend": _reserved(job, event.amount),
+    }
+
+
+def _adopted(job: Job, event: ev.Adopted) -> dict[str, Any]:
+    if job.call is not None or job.stop is not None:
+        raise Bug(f"{job.id} cannot go on as another while something is asked of the one that it has")
+    # It waits for a host for as long as the job does. What was paid for the other stays counted: both were posted.
+    remote = Remote(
+        address=event.address,
+        posted_at=_on_network(job).posted_at,
+        looked_at=event.at,
+        changed_at=event.at,
+        timeout=event.seconds,
+    )
+    return {
+        "state": State.QUEUED,
+        "reason": Reason.AWAITING_INDEX,
+        "wait": None,
         "remote": remote,
         "spend": _reserved(job, event.amount),
     }
@@ -265,26 +319,36 @@ def _extended(job: Job, event: ev.Extended) -> dict[str, Any]:
 
 def _looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     remote = _on_network(job)
+    if isinstance(event, ev.Looked) and event.held_until is not None:
+        held = {"error": event.error, "held_until": event.held_until}
+        return {"remote": remote.model_copy(update=held)}
     if isinstance(event, ev.Looked):
         update: dict[str, Any] = {
             "looked_at": event.at,
             "unchanged_looks": remote.unchanged_looks + 1,
             "error": event.error,
+            "held_until": None,
         }
         if event.missing:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
         elif event.error is None:
             update |= {"seen_at": event.at, "missing_since": None}
-        return {"remote": remote.model_copy(update=update)}
+        told_nothing = event.error or ("the index does not have the job" if event.missing else None)
+        searched = unkeyed.looked(job, event.at, told_nothing)
+        return {"remote": remote.model_copy(update=update), **searched}
     seen = event.shown() | {
         "looked_at": event.at,
         "changed_at": event.at,
         "unchanged_looks": 0,
         "error": None,
+        "held_until": None,
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}
-    changes: dict[str, Any] = {"remote": remote.model_copy(update=seen)}
+    changes: dict[str, Any] = {
+        "remote": remote.model_copy(update=seen),
+        **unkeyed.looked(job, event.at, None),
+    }
     if event.phase is Phase.RUNNING and job.state is State.QUEUED:
         changes["state"] = State.RUNNING
     alive, wait = event.phase in (Phase.QUEUED, Phase.RUNNING), job.wait

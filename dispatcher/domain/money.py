@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 THOUSANDTH = Decimal("0.001")
 MICRO = Decimal("0.000001")
 _HOUR = Decimal(3600)
+_LONGEST = 60
+"""Characters of an amount as it is written: nine digits before the point, and any decimals that are meant."""
 
 
 def price(rate_per_hour: Decimal, seconds: float) -> Decimal:
@@ -49,6 +51,8 @@ def parse_rate(value: object) -> Decimal:
     """The same with as many decimals as there are: the network's prices and percentages are never rounded."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError('an amount is US dollars as a text or a number: "2.50"')
+    if len(str(value)) > _LONGEST:
+        raise ValueError(f'a text of {len(str(value))} characters is not an amount; write US dollars: "2.50"')
     try:
         amount = Decimal(str(value).strip().removeprefix("$"))
     except ArithmeticError as e:

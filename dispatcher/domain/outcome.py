@@ -6,8 +6,8 @@ its time-out reports `success`; an owner's stop is state 2, not 3. The exit code
 
 from dataclasses import dataclass
 
-from dispatcher.domain.costs import extends_used_up, next_extension, wanted_seconds
-from dispatcher.domain.job import Job, Phase, Reason, Remote, State
+from dispatcher.domain.costs import capped_by, extends_used_up, next_extension, wanted_seconds
+from dispatcher.domain.job import MONEY_WAITS, Job, Phase, Reason, Remote, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +93,14 @@ def expiry_reason(job: Job) -> Reason:
     policy, quantum = job.spec.policies.extend, job.spec.policies.quantum
     if policy is None and quantum is None:
         shortened = job.quote is not None and job.quote.seconds < int(job.spec.timeout.total_seconds())
-        return _capped_by(job) if shortened else Reason.TIMED_OUT
+        return (shortened and capped_by(job)) or Reason.TIMED_OUT
     if job.extend_refused is not None:
         return Reason.REFUSED
-    if job.wait is not None and job.wait.reason is Reason.AWAITING_CREDIT:
-        return Reason.NO_CREDIT
+    if job.wait is not None and job.wait.reason in MONEY_WAITS:
+        return MONEY_WAITS[job.wait.reason]
     if extends_used_up(job):
         return Reason.MAX_EXTENDS
     whole = job.remote is not None and job.remote.timeout >= wanted_seconds(job)
     if policy is None and whole:
         return Reason.TIMED_OUT  # it had all the time that was asked for
-    return _capped_by(job) if next_extension(job) == 0 else Reason.TIMED_OUT
-
-
-def _capped_by(job: Job) -> Reason:
-    most = job.spec.policies.max_runtime()
-    if most is not None and job.remote is not None and most - job.remote.timeout < 60:
-        return Reason.MAX_RUNTIME
-    return Reason.MAX_COST if job.spec.policies.max_cost() is not None else Reason.TIMED_OUT
+    return (next_extension(job) == 0 and capped_by(job)) or Reason.TIMED_OUT

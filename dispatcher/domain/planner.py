@@ -5,8 +5,10 @@ waits until the earliest. Rules look at the job alone, never at a clock: each sa
 that the same rules explain a wait, and can run ahead of time.
 """
 
+import math
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from dispatcher.domain.actions import (
@@ -26,14 +28,20 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, highest_rate, next_extension
-from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, Remote, State
+from dispatcher.domain.job import MONEY_WAITS, FollowUp, Job, Operation, Phase, Reason, Remote, State
+from dispatcher.domain.job import Wait as Waiting
 from dispatcher.domain.money import affordable_seconds
+from dispatcher.domain.rules_unkeyed import find_extension, find_post
+from dispatcher.domain.traffic import LONGEST_PRESSING_PAUSE
 
 RESULT_GRACE = 60.0
 """Seconds after the end in which a result may still appear (an owner's stop: the host adds it later)."""
 
 RESULT_PATIENCE = 900.0
 """Seconds after the end for which fetching a result that is there is tried again."""
+
+HELD_RESULT_PATIENCE = 3600.0
+"""The same for a result whose fetching was held back, or that the network wants to be asked for later."""
 
 INDEX_PATIENCE = 3600.0
 """Seconds for which a job that was just posted may be unknown to the network's index."""
@@ -58,11 +66,22 @@ def ladder(job: Job, tries: int, first: float, longest: float) -> float:
 
 def call_retry(job: Job, tries: int, retry_after: float | None, left: float | None) -> float:
     """Seconds until an undecided call is sent again: the network's own wish, or a ladder from 2 s to 60 s that
-    keeps several tries within the `left` seconds before a deadline."""
+    keeps several tries within the `left` seconds before a deadline.
+
+    A stop or an extension is worth a try before a longer wish is over: after five minutes, or half of what is left."""
     if retry_after is not None:
-        return max(retry_after, 0.5)
+        return max(min(retry_after, _patience(job, left)), 0.5)
     seconds = ladder(job, tries, 2.0, 60.0)
     return min(seconds, max(left / 5, 1.0)) if left is not None and left > 0 else seconds
+
+
+def _patience(job: Job, left: float | None) -> float:
+    """The longest that a call may be kept waiting by what the network wishes."""
+    if job.call is None or job.call.operation is Operation.POST:
+        return math.inf
+    if left is None or left <= 0:
+        return LONGEST_PRESSING_PAUSE
+    return min(LONGEST_PRESSING_PAUSE, max(left / 2, 1.0))
 
 
 def finished(job: Job) -> Due | None:
@@ -111,10 +130,13 @@ def stop_before_posting(job: Job) -> Due | None:
 
 def settle_post(job: Job) -> Due | None:
     """A post is written down: it is sent until the network says what became of it."""
-    if job.call is None or job.call.operation is not Operation.POST:
+    if job.call is None or job.call.operation is not Operation.POST or job.call.search is not None:
         return None
-    reason = Reason.AWAITING_NETWORK if job.call.tries else None
-    return Due("settle_post", job.call.retry_at or 0, Send(job.call.key), FollowUp.DISPATCH, reason)
+    reason = Reason.AWAITING_NETWORK if job.call.tries or job.call.held else None
+    at = job.call.retry_at or 0
+    if job.stop is not None and job.call.unsent_until is not None:
+        at = 0  # it was held back so far, and is not sent any more
+    return Due("settle_post", at, Send(job.call.key), FollowUp.DISPATCH, reason)
 
 
 def refused_post(job: Job) -> Due | None:
@@ -149,7 +171,11 @@ def over(job: Job) -> Due | None:
     if remote.result_cid is not None:
         fetch_at = 0.0
         if job.wait is not None and job.wait.reason is Reason.AWAITING_RESULT:
-            fetch_at = job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0)
+            fetch_at = _climbed(job, job.wait, 2.0, 60.0)
+            if job.wait.retry_at is not None:
+                # Held back, or told to come later: within reason it is not given up before it was tried again.
+                last_try = min(job.wait.retry_at + RESULT_GRACE, remote.changed_at + HELD_RESULT_PATIENCE)
+                give_up = replace(give_up, at=max(give_up.at, last_try))
         fetch = Due("over", fetch_at, Collect(), FollowUp.POLL, Reason.AWAITING_RESULT)
         return min(fetch, give_up, key=lambda due: due.at)
     return Due("over", remote.changed_at + RESULT_GRACE, Collect(without_result=True), FollowUp.POLL)
@@ -172,6 +198,8 @@ def stop(job: Job) -> Due | None:
 def settle_extend(job: Job) -> Due | None:
     """An extension is written down: it is sent until the network says what became of it."""
     if job.call is None or job.call.operation is not Operation.EXTEND or not _may_extend(job):
+        return None
+    if job.call.search is not None:
         return None
     return Due("settle_extend", job.call.retry_at or 0, Send(job.call.key), FollowUp.EXTEND, Reason.EXTENDING)
 
@@ -220,15 +248,16 @@ def poll(job: Job) -> Due | None:
         seconds = min(near * policy.backoff ** min(remote.unchanged_looks, 8), seconds)
     elif left is not None and left <= 0:
         seconds = min(max(-left / 2, near), seconds)
-    return Due("poll", remote.looked_at + seconds, Look(), FollowUp.POLL, job.reason)
+    at = max(remote.looked_at + seconds, remote.held_until or 0)
+    return Due("poll", at, Look(), FollowUp.POLL, job.reason)
 
 
 def credit_patience(job: Job) -> Due | None:
-    """The credit policy ends the waiting for credit."""
+    """The credit policy ends the waiting for credit, for a budget, or for a frozen account."""
     wait, policy = job.wait, job.spec.policies.credit
-    if job.state is not State.ENQUEUED or wait is None or wait.reason is not Reason.AWAITING_CREDIT:
+    if job.state not in (State.ENQUEUED, State.PINNED) or wait is None or wait.reason not in MONEY_WAITS:
         return None
-    finish = Finish(State.REJECTED, Reason.NO_CREDIT, wait.detail)
+    finish = Finish(State.REJECTED, MONEY_WAITS[wait.reason], wait.detail)
     if policy.when_short == "fail":
         return Due("credit_patience", 0, finish)
     if policy.wait_at_most is None:
@@ -267,11 +296,13 @@ RULES: Final[tuple[Rule, ...]] = (
     policy_stop,
     stop_before_posting,
     settle_post,
+    find_post,
     refused_post,
     vanished,
     over,
     stop,
     settle_extend,
+    find_extension,
     ordered_extend,
     policy_extend,
     poll,
@@ -311,16 +342,23 @@ def _may_extend(job: Job) -> bool:
 
 def _after_short(job: Job) -> float:
     """When an extension that credit did not pay for is tried again: several times within the margin."""
-    if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK):
+    if job.wait is None or job.wait.reason not in (*MONEY_WAITS, Reason.AWAITING_NETWORK):
         return 0
     margin = job.spec.policies.margin_seconds() or 60.0
-    return job.wait.last + max(min(margin / 8, 30.0), 1.0)
+    return max(job.wait.last + max(min(margin / 8, 30.0), 1.0), job.wait.retry_at or 0.0)
 
 
 def _next_try(job: Job) -> float:
     """When something that a new job waits for is tried again."""
     if job.wait is None:
         return 0
-    if job.wait.reason is Reason.AWAITING_CREDIT:
-        return job.wait.last + ladder(job, job.wait.tries, 30.0, 600.0)
-    return job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0)
+    if job.wait.reason in MONEY_WAITS:
+        return _climbed(job, job.wait, 30.0, 600.0)
+    return _climbed(job, job.wait, 2.0, 60.0)
+
+
+def _climbed(job: Job, wait: Waiting, first: float, longest: float) -> float:
+    """When a wait is over: after the ladder's step, or when the network wants to be asked, whichever is later.
+    Without a try, as it was held back each time, there is no step."""
+    step = ladder(job, wait.tries, first, longest) if wait.tries else 0.0
+    return max(wait.last + step, wait.retry_at or 0.0)

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from dispatcher.domain.definition import canonical_json, validate_definition
+from dispatcher.domain.definition import canonical_json, secret_faults, validate_definition
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault, under
@@ -73,19 +73,22 @@ class JobRequest(JobSpec):
     node: address of the one host that may run it.
     priority: -100 to 100; higher goes first where jobs wait for credit.
     labels: for finding and grouping jobs.
+    allow_secrets: places of the definition that may hold what looks like a secret, each as a fault names it
+        (`definition.ops[0].args.env.HF_TOKEN`): definitions are pinned where everybody can read them.
 
     Raises `InvalidRequest`, which lists every fault with its path.
     """
 
     definition: dict[str, Any]
+    allow_secrets: Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Field(max_length=100)] = ()
 
     def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as e:
             # The cause is left behind on purpose: pydantic's errors carry the input, which may hold secrets.
-            raise InvalidRequest(_faults_of(e, fields.get("definition"))) from None
-        if faults := _definition_faults(self.definition):
+            raise InvalidRequest(_faults_of(e, fields)) from None
+        if faults := _definition_faults(self.definition, self.allow_secrets):
             raise InvalidRequest(faults)
 
     @classmethod
@@ -109,6 +112,8 @@ class JobRequest(JobSpec):
         """SHA-256 (hex) of everything that was asked for; equal for equal requests, whatever the order of keys."""
         # Without what is left at its default: a field that is new in a later version changes no older request.
         asked = self.spec().model_dump(mode="json", exclude_defaults=True)
+        if self.allow_secrets:
+            asked["allow_secrets"] = sorted(set(self.allow_secrets))
         text = json.dumps([asked, self.definition], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,17 +135,17 @@ def parse_many(requests: Sequence[object]) -> list[JobRequest]:
     return parsed
 
 
-def _definition_faults(definition: object) -> list[Fault]:
+def _definition_faults(definition: object, allowed: Container[str]) -> list[Fault]:
     faults = [
         Fault("definition" + fault.path.removeprefix("$input"), fault.message)
         for fault in validate_definition(definition)
     ]
     if not faults and len(canonical_json(definition)) > DEFINITION_AT_MOST:
         faults.append(Fault("definition", f"is larger than {DEFINITION_AT_MOST} bytes: keep data out of it"))
-    return faults
+    return [*faults, *secret_faults(definition, allowed)]
 
 
-def _faults_of(error: ValidationError, definition: object) -> list[Fault]:
+def _faults_of(error: ValidationError, fields: Mapping[str, Any]) -> list[Fault]:
     faults = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         path = ".".join(str(part) for part in item["loc"]) or "request"
@@ -152,6 +157,7 @@ def _faults_of(error: ValidationError, definition: object) -> list[Fault]:
             case _:
                 message = str(item["msg"]).removeprefix("Value error, ")
         faults.append(Fault(path, message))
+    definition, allowed = fields.get("definition"), fields.get("allow_secrets")
     if isinstance(definition, dict):
-        faults.extend(_definition_faults(definition))
+        faults.extend(_definition_faults(definition, allowed if isinstance(allowed, list | tuple) else ()))
     return faults

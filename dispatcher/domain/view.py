@@ -6,7 +6,8 @@ The same picture is printed by the command line, returned by handles and drawn o
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatcher.domain.costs import costs, run_seconds
+from dispatcher.domain.costs import costs, longest_runtime, run_seconds
+from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.job import Job
 from dispatcher.domain.money import format_usd
@@ -20,15 +21,17 @@ def timestamp(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def next_step(job: Job, now: float) -> dict[str, Any] | None:
-    """What happens next and when, by the planner's own word; None for a job that is over."""
-    if job.state.is_final:
+def next_step(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any] | None:
+    """What happens next and when, by the planner's own word, but not before a job that crashed has rested; None for
+    a job that is over, and for a dead letter."""
+    if job.state.is_final or (trouble is not None and trouble.dead):
         return None
     due = upcoming(job, now)
+    rested = 0.0 if trouble is None or trouble.retry_at is None else trouble.retry_at
     return {
         "action": type(due.action).__name__.lower(),
         "rule": due.rule,
-        "at": timestamp(max(due.at, job.updated_at)),
+        "at": timestamp(max(due.at, job.updated_at, rested)),
     }
 
 
@@ -36,8 +39,8 @@ def why(job: Job) -> str:
     """One sentence of detail beside state and reason; empty where there is nothing to add."""
     if job.ending is not None:
         return job.ending.detail
-    if job.call is not None and job.call.error is not None:
-        return job.call.error
+    if job.call is not None and (said := job.call.held or job.call.error) is not None:
+        return said
     if job.wait is not None:
         return job.wait.detail
     if job.remote is not None and job.remote.error is not None:
@@ -45,9 +48,39 @@ def why(job: Job) -> str:
     return job.extend_refused or ""
 
 
-def view(job: Job, now: float) -> dict[str, Any]:
-    """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`."""
-    spent = costs(job, now)
+def dead(trouble: Trouble | None) -> dict[str, Any] | None:
+    """Why the job is a dead letter, and what happens to it next; None for one that is not."""
+    if trouble is None or not trouble.dead:
+        return None
+    after = f"nothing, until `dispatcher dead retry {trouble.job_id}`, a stop, or `dispatcher dead drop`"
+    return {
+        "reason": trouble.reason,
+        "crashes": trouble.crashes,
+        "at": timestamp(trouble.at),
+        "next": after if trouble.dropped_at is None else "nothing: it was dropped",
+        "dropped_at": timestamp(trouble.dropped_at),
+    }
+
+
+def crashed(trouble: Trouble | None) -> dict[str, Any] | None:
+    """How the job's last turns failed, and when it is tried again; None if they did not, or if it is dead of it."""
+    if trouble is None or trouble.dead:
+        return None
+    return {
+        "reason": trouble.reason,
+        "crashes": trouble.crashes,
+        "at": timestamp(trouble.at),
+        "retry_at": timestamp(trouble.retry_at),
+    }
+
+
+def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]:
+    """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`.
+
+    `trouble`: what is kept beside the record of a job whose last turns failed. A dead letter has no next step; its
+    `committed_usd` is what it can still cost.
+    """
+    spent, longest = costs(job, now), longest_runtime(job)
     remote = job.remote
     return {
         "id": job.id,
@@ -55,7 +88,9 @@ def view(job: Job, now: float) -> dict[str, Any]:
         "state": job.state.value,
         "reason": job.reason.value,
         "detail": why(job),
-        "next": next_step(job, now),
+        "next": next_step(job, now, trouble),
+        "dead": dead(trouble),
+        "crashed": crashed(trouble),
         "account": job.spec.account,
         "market": job.quote.market if job.quote else job.spec.market,
         "labels": job.spec.labels,
@@ -68,6 +103,7 @@ def view(job: Job, now: float) -> dict[str, Any]:
         "ended_at": timestamp(job.ending.at) if job.ending else None,
         "ran_for": format_duration(round(run_seconds(job, now))) if remote and remote.started_at else None,
         "timeout": format_duration(remote.timeout) if remote else format_duration(job.spec.timeout),
+        "runtime_at_most": None if longest is None else format_duration(longest),
         "posts": job.posts,
         "extends": job.extends,
         "exit_code": job.ending.exit_code if job.ending else None,

@@ -7,12 +7,15 @@ import structlog
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
-from dispatcher.domain.costs import ZERO, extension_refusal
-from dispatcher.domain.errors import Bug, LeaseLost
-from dispatcher.domain.ids import JobId
+from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
+from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
+from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import Job, Operation, Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
+from dispatcher.domain.unkeyed import resolution_refusal
+from dispatcher.engine import crashes
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
 from dispatcher.ports.store import Claim, Command, Next
@@ -30,17 +33,28 @@ def advance(parts: Parts, job_id: JobId) -> Job | None:
     """Do for the job whatever is due, until it has to wait or is over. The answer is its record then.
 
     None if somebody else has the job, if there is no such job, or if the lease was lost on the way: nothing is
-    wrong then, the agenda comes back to it. Raises `StoreUnavailable`, and whatever a bug raises: what was saved
-    stays, the rest is dropped, and the lease is left to lapse, so that a job with a bug is tried at that pace.
+    wrong then, the agenda comes back to it. Also None for a dead letter. Raises `StoreUnavailable`; and
+    `UnreadableRecord` and whatever a bug raises: what was saved stays, the rest is dropped, and the crash is counted
+    (`engine.crashes`), so that the job is tried again after a while, and is a dead letter in the end.
     """
-    claim = parts.store.claim(job_id, now=parts.clock.now(), lease=parts.pace(parts.timing.lease))
-    if claim is None:
+    try:
+        claim = parts.store.claim(job_id, now=parts.clock.now(), lease=parts.pace(parts.timing.lease))
+    except UnreadableRecord as e:
+        if e.token is not None:
+            crashes.raised(parts, job_id, LeaseToken(e.token), e.crashes, e)
+        raise
+    if claim is None or crashes.died(parts, claim):
         return None
     try:
         return _Turn(parts, claim).run()
     except LeaseLost:
         _log.warning("lease_lost", job=job_id)
         return None
+    except StoreUnavailable:
+        raise
+    except Exception as e:
+        crashes.raised(parts, job_id, claim.token, claim.crashes, e)
+        raise
 
 
 class _Turn:
@@ -53,6 +67,7 @@ class _Turn:
         self._unsaved: list[tuple[Job, ev.Event]] = []
         self._taken = 0
         self._result: dict[str, Any] | None = None
+        self._found = _perhaps_sent(claim)
 
     def run(self) -> Job:
         if self._job.state.is_final:
@@ -69,7 +84,7 @@ class _Turn:
                     pass  # only the record changes: nothing to write down first
                 case _:
                     self._save(decision.action)
-            performed = perform(self._parts, self._job, decision.action)
+            performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
             self._happened(performed.events)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
@@ -142,6 +157,15 @@ class _Turn:
         self._unsaved = []
 
 
+def _perhaps_sent(claim: Claim) -> IdempotencyKey | None:
+    """The key of the call that was open when the turn began: whoever wrote it down may have sent it, unless the last
+    turn ended in good order with the word that it was held back."""
+    call = claim.job.call
+    if call is None or (call.unsent_until is not None and claim.crashes == 0 and claim.lapses == 0):
+        return None
+    return call.key
+
+
 def _is_paid(job: Job, action: Action) -> bool:
     """Whether the action spends: what it does is written down so that it outlives even a loss of power."""
     call = job.call if isinstance(action, Send) else None
@@ -168,7 +192,32 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
             if (refusal := extension_refusal(job, command.seconds)) is not None:
                 return [ev.ExtendDropped(at=now, seconds=command.seconds, detail=refusal)]
             return [ev.ExtendOrdered(at=now, seconds=command.seconds, by=command.by)]
+        case "resolve":
+            if job.call is None or resolution_refusal(job) is not None:
+                return []  # it was found out meanwhile
+            if command.address is not None:
+                return [ev.ResolveOrdered(at=now, address=command.address, by=command.by)]
+            return [ev.CallNotFound(at=now, operation=Operation.POST, key=job.call.key, by=command.by)]
         case "retry":
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0
             return [ev.Woken(at=now, by=command.by)] if asleep else []
+        case "unreadable":
+            _log.error("command_unreadable", job=job.id)
+            return []
+        case "mended":
+            return [ev.Mended(at=now, what=command.detail)]
+        case "adopt":
+            return _adopted(job, RemoteAddress(command.detail), now)
+
+
+def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
+    """The job goes on as another one on the network, unless something is under way for the one that it has."""
+    remote = job.remote
+    if remote is None or remote.is_over or job.call is not None or job.stop is not None or job.quote is None:
+        return []
+    if remote.address == address:
+        return []
+    seconds, hourly = job.quote.seconds, highest_rate(job) or job.quote.rate_per_hour
+    amount = price_at_most(hourly, seconds)
+    return [ev.Adopted(at=now, address=address, instead_of=remote.address, seconds=seconds, amount=amount)]

@@ -4,8 +4,13 @@
 its hold. The engine saves that, and only then `send` sends it. What comes back decides by the error's verdict:
 undecided calls stay open and are sent again under the same key; a call that surely did not happen gets the next
 epoch; a final refusal closes the call and frees its hold.
+
+On an account without idempotency keys a call is sent once. What may have landed is looked for then (`finding`); what
+surely did not have an effect makes room for another call. Stops are sent again there as well: a second one does
+nothing.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -17,19 +22,25 @@ from dispatcher.domain.errors import (
     Bug,
     InsufficientCredits,
     KeyMismatch,
+    NotFound,
+    NotSent,
     ProviderError,
+    RateLimited,
     SettingsError,
     Unauthorized,
     Verdict,
 )
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
-from dispatcher.domain.job import Call, Job, Operation, Quote, Reason, Remote
+from dispatcher.domain.job import Call, Job, Operation, Phase, Quote, Reason, Remote
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import call_retry
 from dispatcher.engine import payload
-from dispatcher.engine.money import hold, missing
+from dispatcher.engine.money import hold, missing, not_held
 from dispatcher.engine.parts import Parts
-from dispatcher.ports.ledger import Short
+from dispatcher.engine.projects import learn_project
+from dispatcher.engine.waiting import waited
+from dispatcher.ports.ledger import Held
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.provider import Provider
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +50,8 @@ _ACCOUNT_RETRY: Final = 60.0
 
 _SENT_AT_ONCE: Final = 5.0
 """Seconds of the wall's time. A call that was written down longer ago may have been sent by a worker that died."""
+
+_UNHEARD: Final = "whoever was to send it was not heard of again"
 
 _DOUBTS: Final = 6
 """How often a call that may have landed is sent before a refusal of it is believed, if it was the last word too."""
@@ -59,6 +72,9 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     match operation:
         case Operation.POST:
             quote = _quoted(job)
+            if (frozen := parts.ledger.view(job.spec.account).frozen) is not None:
+                # Its credits are held; what is not written down yet is not begun all the same.
+                return [not_held(parts, job, frozen, Decimal(0), "")]
             call = _call(parts, job, operation, job.posts + 1, quote.seconds, quote.hold, quote.amount)
         case Operation.EXTEND:
             ordinal = job.extend_calls + 1
@@ -66,19 +82,11 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
             amount = price_at_most(hourly, seconds)
             name = hold_name(job.id, operation, ordinal)
             try:
-                held = hold(parts, job, name, amount)
+                held = hold(parts, job, name, amount, even_if_old=True)
             except (ProviderError, SettingsError) as e:
-                return [ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_NETWORK, detail=str(e))]
-            if isinstance(held, Short):
-                detail = f"an extension needs ${amount}, available ${held.available}"
-                return [
-                    ev.Waited(
-                        at=parts.clock.now(),
-                        reason=Reason.AWAITING_CREDIT,
-                        detail=detail,
-                        short_usd=amount,
-                    )
-                ]
+                return [waited(parts.clock.now(), Reason.AWAITING_NETWORK, e)]
+            if not isinstance(held, Held):
+                return [not_held(parts, job, held, amount, "an extension ")]
             call = _call(parts, job, operation, ordinal, seconds, name, held.amount)
         case Operation.STOP:
             call = _call(parts, job, operation, job.stops + 1, 0, None, Decimal(0))
@@ -87,28 +95,92 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     return [ev.CallIntended(at=call.intended_at, call=call)]
 
 
-def send(parts: Parts, job: Job) -> list[ev.Event]:
-    """Send the open call of `job`, which is saved already, and say what came of it."""
+def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list[ev.Event]:
+    """Send the open call of `job`, which is saved already, and say what came of it.
+
+    `found`: the key of the call that was open when this turn began: whoever wrote it down may have sent it.
+    """
     call = job.call
     if call is None:
         raise Bug(f"{job.id} has no call to send")
     payload.check(job)
-    may_have_landed = call.tries > 0 or parts.clock.now() - call.intended_at > parts.pace(_SENT_AT_ONCE)
+    since = call.unsent_until if call.unsent_until is not None else call.intended_at
+    is_old = call.key == found or parts.clock.now() - since > parts.pace(_SENT_AT_ONCE)
+    may_have_landed = call.tries > 0 or is_old
+    if (
+        call.operation is Operation.POST
+        and job.stop is not None
+        and call.unsent_until
+        and not may_have_landed
+    ):
+        return _withdrawn(parts, job, call)
+    repeatable = True
     try:
-        provider = parts.providers.account(job.spec.account)
+        before = None if job.remote is None else job.remote.deadline
+        provider = parts.providers.account(job.spec.account, before=before)
+        repeatable = provider.capabilities.idempotency_keys or call.operation is Operation.STOP
+        if not repeatable and may_have_landed:
+            return [_undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
         return _ask(parts, provider, job, call)
+    except NotSent as e:
+        return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
+        if not repeatable:
+            return [_undone(parts, job, call, e, _ACCOUNT_RETRY)]
         return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
+    except RateLimited as e:
+        if not repeatable:
+            return [_undone(parts, job, call, e, e.retry_after or 0)]
+        return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
     except ProviderError as e:
+        if not repeatable and e.verdict is Verdict.SAME_KEY:
+            return [_undecided(parts, call, str(e), 0, doubtful=True)]
         believed = not may_have_landed or (call.tries >= _DOUBTS and call.error == str(e))
         doubtful = e.verdict is Verdict.FINAL and not believed
         if e.verdict is Verdict.SAME_KEY or (doubtful and call.operation is not Operation.STOP):
             # Of a call that landed the network would repeat the answer. What refuses it may be something in
             # between, and believing that would abandon, or post again, a job that is there.
-            now = parts.clock.now()
-            wait = call_retry(job, call.tries + 1, e.retry_after, _left(job, now))
-            return [_undecided(parts, call, str(e), wait)]
+            return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
         return _denied(parts, job, call, e)
+
+
+def stop_stray(parts: Parts, stray: Stray) -> Stray:
+    """Stop a job on the network that no record has; written down with its key before it is sent.
+
+    The answer is what is remembered of it: while it is open, the call has to be made again.
+    """
+    stray = replace(stray, tries=stray.tries + 1, noted_at=parts.clock.now())
+    parts.store.note_stray(stray)
+    try:
+        provider = parts.providers.account(stray.account)
+        stray = replace(stray, outcome=_stopped_stray(provider, stray))
+    except NotSent as e:
+        _log.info("stray_stop_held_back", account=stray.account, address=stray.address, error=str(e))
+        stray = replace(stray, tries=stray.tries - 1)
+    except (Unauthorized, SettingsError) as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+    except ProviderError as e:
+        _log.warning("stray_stop_undecided", account=stray.account, address=stray.address, error=str(e))
+        if e.verdict is not Verdict.SAME_KEY:
+            # Under the old key the answer would always be the same.
+            stray = replace(stray, epoch=stray.epoch + 1)
+    parts.store.note_stray(stray)
+    return stray
+
+
+def _stopped_stray(provider: Provider, stray: Stray) -> str:
+    try:
+        return provider.stop(
+            stray.address, key=IdempotencyKey(f"stray:{stray.address}:stop:{stray.epoch}")
+        ).outcome
+    except NotFound:
+        try:
+            seen = provider.get(stray.address)
+        except NotFound:
+            return "gone"  # a queued job that was stopped is not known any more
+        if seen.phase not in (Phase.QUEUED, Phase.RUNNING):
+            return "already_terminal"
+        raise
 
 
 def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Event]:
@@ -119,6 +191,7 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
                 cid=job.cid, market=quote.market, seconds=call.seconds, node=job.spec.node, key=call.key
             )
             parts.ledger.confirm(job.spec.account, quote.hold, posted.amount)
+            learn_project(parts, provider, job.spec.account, posted.project)
             return [
                 ev.Posted(
                     at=parts.clock.now(),
@@ -154,9 +227,47 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             assert_never(call.operation)
 
 
-def _undecided(parts: Parts, call: Call, error: str, wait: float) -> ev.Event:
+def _undecided(parts: Parts, call: Call, error: str, wait: float, *, doubtful: bool = False) -> ev.Event:
     now = parts.clock.now()
-    return ev.CallUndecided(at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait)
+    return ev.CallUndecided(
+        at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait, doubtful=doubtful
+    )
+
+
+def _undone(parts: Parts, job: Job, call: Call, error: Exception, wait: float) -> ev.Event:
+    """The call surely had no effect, and without a key that is not sent again but begun anew. A post's hold stays for
+    the next one."""
+    if call.hold is not None and call.operation is not Operation.POST:
+        parts.ledger.void(job.spec.account, call.hold)
+    now = parts.clock.now()
+    return ev.CallUndone(
+        at=now, operation=call.operation, key=call.key, error=str(error), retry_at=now + wait
+    )
+
+
+def _retry(parts: Parts, job: Job, call: Call, error: ProviderError) -> float:
+    return call_retry(job, call.tries + 1, error.retry_after, _left(job, parts.clock.now()))
+
+
+def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:
+    now = parts.clock.now()
+    return ev.CallUndecided(
+        at=now,
+        operation=call.operation,
+        key=call.key,
+        error=str(held),
+        retry_at=now + call_retry(job, call.tries, held.retry_after, _left(job, now)),
+        sent=False,
+        in_doubt=in_doubt,
+    )
+
+
+def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
+    """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
+    if call.hold is not None:
+        parts.ledger.void(job.spec.account, call.hold)
+    text = "post: not sent, since the job is to be stopped"
+    return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
 
 
 def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:

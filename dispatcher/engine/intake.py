@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 from dispatcher.domain.cid import cid_of
-from dispatcher.domain.errors import RequestConflict
+from dispatcher.domain.definition import canonical_json
+from dispatcher.domain.definition.stamp import stamp
+from dispatcher.domain.errors import InvalidRequest, RequestConflict, TooManyJobs
 from dispatcher.domain.events import Enqueued
+from dispatcher.domain.faults import Fault, under
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import FollowUp
+from dispatcher.domain.leaks import own_secret_faults
 from dispatcher.domain.lifecycle import create
-from dispatcher.domain.request import JobRequest
+from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Added, NewJob
@@ -19,9 +23,12 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
 
     A request whose id is known gives the job that is there. Raises `RequestConflict` if that job asked for
     something else; the other requests of the same call are stored all the same, and sending them again is
-    harmless if they have request ids.
+    harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that holds a
+    secret of the dispatcher's own or whose definition is too large with its stamp, or `TooManyJobs`.
     """
-    added = parts.store.add([_new_job(parts, request) for request in requests])
+    _refuse_own_secrets(parts, requests)
+    _refuse_too_many(parts, requests)
+    added = parts.store.add(_new_jobs(parts, requests))
     ring(parts.waker, FollowUp.DISPATCH, [item.id for item in added if item.new])
     for request, item in zip(requests, added, strict=True):
         if not item.same_request:
@@ -29,14 +36,57 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
     return added
 
 
+def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
+    new = [_new_job(parts, request) for request in requests]
+    faults: list[Fault] = []
+    for index, item in enumerate(new):
+        if len(item.document) > DEFINITION_AT_MOST:
+            message = (
+                f"is larger than {DEFINITION_AT_MOST} bytes with the dispatcher's stamp in its meta, which the "
+                "account needs: keep data out of it"
+            )
+            fault = Fault("definition", message)
+            faults.extend(under(f"requests[{index}]", [fault]) if len(new) > 1 else [fault])
+    if faults:
+        raise InvalidRequest(faults)
+    return new
+
+
+def _refuse_own_secrets(parts: Parts, requests: Sequence[JobRequest]) -> None:
+    faults: list[Fault] = []
+    for index, request in enumerate(requests):
+        found = own_secret_faults(request, parts.own_secrets)
+        faults.extend(under(f"requests[{index}]", found) if len(requests) > 1 else found)
+    if faults:
+        raise InvalidRequest(faults)
+
+
+def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:
+    """Several that enqueue at once may go over the limit by what they enqueue: it keeps the server from filling up.
+
+    A request that is known already needs no room, but which are is known only after they were stored.
+    """
+    kept = sum(parts.store.counts().values())
+    if kept + len(requests) <= parts.limits.jobs:
+        return
+    known = [request.request_id for request in requests if request.request_id is not None]
+    if len(known) == len(requests) and all(parts.store.find(name) is not None for name in known):
+        return
+    raise TooManyJobs(kept, parts.limits.jobs)
+
+
 def _new_job(parts: Parts, request: JobRequest) -> NewJob:
-    now = parts.clock.now()
+    now, job_id = parts.clock.now(), JobId(parts.new_id())
+    stamped = parts.stamps(request.account)
     document = request.document()
+    if stamped:
+        document = canonical_json(stamp(request.definition, dispatch_id=job_id, attempt=1))
     event = Enqueued(
         at=now,
-        id=JobId(parts.new_id()),
+        id=job_id,
         spec=request.spec(),
         fingerprint=request.fingerprint(),
         cid=cid_of(document),
+        stamped=stamped,
     )
     return NewJob(create(event), event, document, due_at=now + parts.pace(parts.timing.bell))

@@ -1,17 +1,24 @@
-"""Credit is held before it is spent, against a balance that is fresh enough."""
+"""Credit is held before it is spent, against a balance that is fresh enough, within every budget."""
 
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from dispatcher.domain.errors import ProviderError, SettingsError
-from dispatcher.domain.ids import AccountName, HoldId
-from dispatcher.domain.job import Job
-from dispatcher.domain.money import MICRO, THOUSANDTH
+from dispatcher.domain import events as ev
+from dispatcher.domain.budget import OWN, refusal, scopes_of
+from dispatcher.domain.errors import NotSent, ProviderError, SettingsError
+from dispatcher.domain.ids import AccountName, HoldId, JobId
+from dispatcher.domain.job import Job, Reason
+from dispatcher.domain.money import MICRO, THOUSANDTH, format_usd
+from dispatcher.domain.waiting import credit_line, yields
+from dispatcher.engine.alarm import frozen_detail, report_freeze
 from dispatcher.engine.parts import Parts
-from dispatcher.ports.ledger import Held, LedgerView, Short
+from dispatcher.ports.ledger import Frozen, Held, LedgerView, Over, Short
 
 _LARGEST: Final = Decimal(10**9)
 """US dollars: more cannot be written down (`domain.money`)."""
+
+LINE_AT_MOST: Final = 500
+"""Jobs at the head of a line that are looked at: woken at once, or let go first."""
 
 
 def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
@@ -20,34 +27,106 @@ def refresh_balance(parts: Parts, account: AccountName) -> LedgerView:
     marker = parts.ledger.marker(account)
     balance = provider.balance()
     parts.ledger.put_balance(account, marker, balance, now=parts.clock.now())
-    return parts.ledger.view(account)
+    view = parts.ledger.view(account)
+    if view.frozen is not None:
+        report_freeze(parts, account, view)
+    return view
 
 
-def hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Short:
+def hold(
+    parts: Parts,
+    job: Job,
+    hold_id: HoldId,
+    amount: Decimal,
+    *,
+    in_line: bool = False,
+    even_if_old: bool = False,
+) -> Held | Short | Over | Frozen:
     """Set `amount` aside for `job`. A shortage is only believed of a fresh balance.
+
+    `in_line`: those who stand before the job in its account's line, and whom the balance pays for, go first.
+    `even_if_old`: if the question for the balance is held back, cover that the last known one shows will do. The
+    network itself refuses what the credits do not pay for; an extension that comes too late loses the job.
 
     Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
     account = job.spec.account
     view = parts.ledger.view(account)
+    if view.frozen is not None:
+        return view.frozen
     oldest = parts.clock.now() - parts.pace(parts.timing.balance)
     fresh = view.balance_at is not None and view.balance_at >= oldest
     if fresh:
-        held = _hold(parts, job, hold_id, amount)
-        if isinstance(held, Held):
+        held = _hold(parts, job, hold_id, amount, in_line=in_line)
+        if not isinstance(held, Short):
             return held
-    refresh_balance(parts, account)
-    return _hold(parts, job, hold_id, amount)
+    try:
+        refresh_balance(parts, account)
+    except NotSent:
+        if not even_if_old or view.balance is None:
+            raise
+        from_old = _hold(parts, job, hold_id, amount, in_line=in_line)
+        if isinstance(from_old, Short):
+            raise
+        return from_old
+    return _hold(parts, job, hold_id, amount, in_line=in_line)
 
 
-def _hold(parts: Parts, job: Job, hold_id: HoldId, amount: Decimal) -> Held | Short:
+def _hold(
+    parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, in_line: bool
+) -> Held | Short | Over | Frozen:
     account = job.spec.account
-    held = parts.ledger.hold(account, job.id, hold_id, amount)
+
+    def ask() -> Held | Short | Over | Frozen:
+        return parts.ledger.hold(
+            account,
+            job.id,
+            hold_id,
+            amount,
+            now=parts.clock.now(),
+            scopes=scopes_of(job.spec),
+            cap=job.spec.policies.max_cost(),
+            ahead=_ahead(parts, job) if in_line else (),
+        )
+
+    held = ask()
     if isinstance(held, Held) and held.amount < amount:
         # Left behind by a worker that died before it could save what this was for, which was something smaller.
         parts.ledger.void(account, hold_id)
-        held = parts.ledger.hold(account, job.id, hold_id, amount)
+        held = ask()
     return held
+
+
+def _ahead(parts: Parts, job: Job) -> list[tuple[JobId, Decimal]]:
+    """Who stands before the job in its account's line."""
+    if not yields(job):
+        return []
+    found: list[tuple[JobId, Decimal]] = []
+    for waiter in parts.store.waiters(credit_line(job.spec.account), LINE_AT_MOST):
+        if waiter.id == job.id or waiter.priority < job.spec.priority:
+            break
+        found.append((waiter.id, waiter.short_usd))
+    return found
+
+
+def not_held(parts: Parts, job: Job, answer: Short | Over | Frozen, amount: Decimal, what: str) -> ev.Waited:
+    """What the job waits for whose `amount` was not held. `what` begins the sentence: `an extension `, or nothing."""
+    now = parts.clock.now()
+    match answer:
+        case Short():
+            detail = f"{what}needs ${format_usd(amount)}, available ${format_usd(answer.available)}"
+            if answer.promised:
+                detail += f", of which ${format_usd(answer.promised)} is for jobs before it in line"
+            return ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)
+        case Over():
+            said = refusal(answer.scope, answer.window, answer.limit, answer.used, answer.until, needs=amount)
+            scope = None if answer.scope == OWN else answer.scope
+            return ev.Waited(
+                at=now, reason=Reason.AWAITING_BUDGET, detail=said, short_usd=amount, scope=scope
+            )
+        case Frozen():
+            detail = frozen_detail(job.spec.account, answer)
+            return ev.Waited(at=now, reason=Reason.ACCOUNT_FROZEN, detail=detail, short_usd=amount)
 
 
 def missing(parts: Parts, account: AccountName, named: Decimal | None, amount: Decimal) -> Decimal:

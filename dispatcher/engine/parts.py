@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dispatcher.domain.ids import JobId
+from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
@@ -28,8 +29,28 @@ class Timing:
     """How old a market's price may be."""
     credit_watch: float = 5.0
     """How often the balance is looked at while jobs wait for credit."""
+    reconcile: float = 60.0
+    """How often the books are looked over. Beat asks for it as often."""
+    late: float = 120.0
+    """How much later than its next step a job may fall due before that counts as damage."""
     retention: float = 7 * 86400.0
     """How long a job that ended is kept."""
+    crashes_at_most: int = 5
+    """So many turns of a job in a row that raise make it a dead letter. Waiting is no failure."""
+    lapses_at_most: int = 20
+    """So many leases in a row that lapsed without progress (a release, an event that was saved) do the same."""
+
+
+def _no_stamp(_: AccountName) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept at most."""
+
+    jobs: int = 1_000_000
+    """Records, those of jobs that are over included: `intake` refuses more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,14 @@ class Parts:
     new_id: Callable[[], JobId]
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
+    lists: Lists = field(default_factory=Lists)
+    stamps: Callable[[AccountName], bool] = _no_stamp
+    """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
+    limits: Limits = Limits()
+    own_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no request may hold: the settings' keys and passwords."""
+    scrub: Callable[[str], str] = str
+    """Takes secrets out of what is kept of an error."""
 
     def pace(self, seconds: float) -> float:
         """Seconds of the wall's time in seconds of the clock's, which may run faster."""

@@ -7,14 +7,17 @@ from typing import Any, assert_never
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, first_seconds
-from dispatcher.domain.errors import Bug, NotFound, ProviderError, Refused, SettingsError
+from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
+from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
-from dispatcher.engine import calls
-from dispatcher.engine.money import hold
+from dispatcher.engine import calls, finding, resolve
+from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
-from dispatcher.ports.ledger import Short
+from dispatcher.engine.projects import learn_project
+from dispatcher.engine.waiting import waited
+from dispatcher.ports.ledger import Held
 from dispatcher.ports.provider import JobResult, Market, RemoteJob
 
 DEAREST = Decimal(10_000)
@@ -29,10 +32,11 @@ class Performed:
     result: dict[str, Any] | None = None
 
 
-def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
+def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey | None = None) -> Performed:
     """Do `action` for `job`. Failures of the network and of the settings become events; the store's are raised.
 
-    Events bear the time at which they are known: waits are counted from there, however long a call took.
+    `found`: the key of the call that was open when the turn began. Events bear the time at which they are known:
+    waits are counted from there, however long a call took.
     """
     now = parts.clock.now()
     match action:
@@ -43,7 +47,17 @@ def perform(parts: Parts, job: Job, action: act.Action) -> Performed:
         case act.Begin():
             return Performed(calls.begin(parts, job, action.operation, action.seconds))
         case act.Send():
-            return Performed(calls.send(parts, job))
+            return Performed(calls.send(parts, job, found=found))
+        case act.FindPosted():
+            return Performed([finding.find(parts, job)])
+        case act.Adopt():
+            return Performed([resolve.adopt(parts, job, action.address)])
+        case act.TakeExtended():
+            return Performed([finding.take_extended(parts, job)])
+        case act.Disown():
+            return Performed([finding.disown(parts, job)])
+        case act.Park():
+            return Performed([finding.park(parts, job)])
         case act.Look():
             return Performed([_look(parts, job)])
         case act.OrderStop():
@@ -93,6 +107,9 @@ def _hold_credit(parts: Parts, job: Job) -> ev.Event:
 
 def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
     amount = price_at_most(hourly, seconds)
+    if job.lost_hold is not None:
+        # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
+        parts.ledger.void(job.spec.account, job.lost_hold)
     quote = Quote(
         market=market.address,
         rate_per_hour=hourly,
@@ -102,12 +119,11 @@ def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds
         hold=calls.hold_name(job.id, Operation.POST, job.posts + 1),
     )
     try:
-        held = hold(parts, job, quote.hold, amount)
+        held = hold(parts, job, quote.hold, amount, in_line=True)
     except (ProviderError, SettingsError) as e:
         return _waited(parts, Reason.AWAITING_NETWORK, e)
-    if isinstance(held, Short):
-        detail = f"needs ${format_usd(amount)}, available ${format_usd(held.available)}"
-        return ev.Waited(at=parts.clock.now(), reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)
+    if not isinstance(held, Held):
+        return not_held(parts, job, held, amount, "")
     return ev.CreditHeld(at=parts.clock.now(), quote=quote)
 
 
@@ -132,9 +148,14 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
 def _look(parts: Parts, job: Job) -> ev.Event:
     remote = _remote(job)
     try:
-        seen = parts.providers.account(job.spec.account).get(remote.address)
+        provider = parts.providers.account(job.spec.account)
+        seen = provider.get(remote.address)
+        learn_project(parts, provider, job.spec.account, seen.project)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
+    except NotSent as e:
+        now = parts.clock.now()
+        return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0))
     except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
     now = parts.clock.now()
@@ -199,7 +220,7 @@ def _ended(parts: Parts, state: State, reason: Reason, detail: str) -> ev.Event:
 
 
 def _waited(parts: Parts, reason: Reason, why: Exception) -> ev.Event:
-    return ev.Waited(at=parts.clock.now(), reason=reason, detail=str(why))
+    return waited(parts.clock.now(), reason, why)
 
 
 def _usable(hourly: Decimal | None) -> Decimal | None:

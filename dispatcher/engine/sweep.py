@@ -9,6 +9,7 @@ from collections import defaultdict
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import FollowUp
 from dispatcher.engine.bell import ring
+from dispatcher.engine.budgets import watch_budgets
 from dispatcher.engine.credit import watch_credit
 from dispatcher.engine.parts import Parts
 
@@ -16,8 +17,9 @@ _AT_ONCE = 1000
 
 
 def sweep(parts: Parts) -> int:
-    """One round: wake for credit, ring for what is due. The answer is how many jobs were rung for."""
+    """One round: wake for credit and budgets, ring for what is due. The answer is how many jobs were rung for."""
     watch_credit(parts)
+    watch_budgets(parts)
     due = parts.store.take_due(now=parts.clock.now(), limit=_AT_ONCE, grace=parts.pace(parts.timing.grace))
     by_follow_up: dict[FollowUp, list[JobId]] = defaultdict(list)
     for item in due:

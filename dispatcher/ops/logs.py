@@ -16,6 +16,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor
 
+from dispatcher.ops import refusals
 from dispatcher.ops.scrub import Scrubber
 
 _AT_LEAST = {
@@ -73,6 +74,9 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     for name, least in _AT_LEAST.items():
         limit = _VERBOSE.get(name, least) if root.level <= logging.DEBUG else least
         logging.getLogger(name).setLevel(max(limit, root.level))
+    consumer = logging.getLogger(refusals.LOGGER)
+    if not any(isinstance(each, refusals.WithoutMessages) for each in consumer.filters):
+        consumer.addFilter(refusals.WithoutMessages())
     logging.captureWarnings(capture=True)
     _route(
         [structlog.stdlib.filter_by_level, *_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter]

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.definition.stamp import Stamp
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.domain.outcome import RunReport
 
@@ -61,6 +62,7 @@ class PostedJob:
     amount: Decimal
     reservation: str | None
     tx: str | None = None
+    project: ProjectAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,27 @@ class RemoteJob:
     usd_per_hour: Decimal | None
     cid: Cid | None = None
     market: MarketAddress | None = None
+    listed_at: float | None = None
+    stamp: Stamp | None = None
+    """The dispatcher's mark in its definition, if that is shown and bears one."""
+    defined: bool = False
+    """Whether its definition is shown: the network fills it in from IPFS after a while."""
+    project: ProjectAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job of the account as the network's list shows it. Times are unix seconds, None until set; `timeout`: seconds
+    of run time that are allowed and paid for."""
+
+    address: RemoteAddress
+    cid: Cid | None
+    market: MarketAddress | None
+    phase: Phase
+    listed_at: float | None
+    timeout: int
+    started_at: float | None
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +137,15 @@ class Capabilities:
     pins: bool
     """Definitions are pinned to IPFS before they are posted."""
     extends: bool
+    finds: bool
+    """The account's jobs can be listed: the network can do that, and the account's project is known."""
 
 
 class Provider(Protocol):
     """One account on one network. Every method may raise `ProviderError` and nothing else.
 
-    Writes take an idempotency key; the same key with the same arguments has at most one effect.
+    Writes take an idempotency key; the same key with the same arguments has at most one effect, unless the
+    capabilities say that this network knows no keys.
     """
 
     @property
@@ -148,20 +174,49 @@ class Provider(Protocol):
 
     def get(self, address: RemoteAddress) -> RemoteJob: ...
 
+    def learn_project(self, project: ProjectAddress) -> None:
+        """Take note of whose jobs this account's are: from then on they can be listed."""
+        ...
+
+    @property
+    def project(self) -> ProjectAddress | None:
+        """Whose jobs this account's are, if that is known."""
+        ...
+
+    def list_jobs(
+        self,
+        *,
+        phase: Phase | None = None,
+        market: MarketAddress | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[ListedJob, ...]:
+        """The account's jobs, the latest started first and those that never started last; at most 50.
+
+        Jobs that are listed, start or end between two pages move: a page may lack one or repeat it. A job is not
+        in the list before the network's index has it, nor after it was taken off the queue. Raises
+        `SettingsError` where `capabilities.finds` is False, `ValueError` for a `limit` that is not 1 to 50.
+        """
+        ...
+
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         """Add `seconds`."""
         ...
 
     def stop(self, address: RemoteAddress, *, key: IdempotencyKey) -> StoppedJob: ...
 
-    def result(self, cid: Cid) -> JobResult: ...
+    def result(self, cid: Cid) -> JobResult:
+        """Its document is fit to be stored: bounded, without secrets; its report is read from the whole."""
+        ...
 
 
 class Providers(Protocol):
     """Accounts by name."""
 
-    def account(self, name: AccountName) -> Provider:
-        """Raises `SettingsError` for an account that the settings do not know."""
+    def account(self, name: AccountName, *, before: float | None = None) -> Provider:
+        """`before`: for a stop or an extension that is worth nothing after that (unix seconds): what holds calls back
+        lets it go in time. Raises `SettingsError` for an account that the settings do not know.
+        """
         ...
 
     def names(self) -> tuple[AccountName, ...]: ...

@@ -1,6 +1,7 @@
 """Where jobs, their logs, the agenda and the waiting lists are kept.
 
-Every method is one atomic step. All may raise `StoreUnavailable`.
+Every method is one atomic step. All may raise `StoreUnavailable`. Those that read one record or log raise
+`UnreadableRecord` where it cannot be read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,11 @@ from typing import Any, Literal, Protocol
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
+from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.waiting import Line
+from dispatcher.ports.dead import DeadLetterStore
+from dispatcher.ports.mending import MendingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,20 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator, or the watch for credit (`retry`: there is enough now), asks of a job.
+    """What an operator, the watch for credit (`retry`: there is enough now) or reconciliation asks of a job.
 
-    It is kept until a worker has taken it into the record.
+    It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
+    without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
+    no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
+    has the job go on as another one on the network; `detail` says what, and which address.
     """
 
-    kind: Literal["stop", "extend", "retry"]
+    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt"]
     by: str
     at: float
     seconds: int = 0
+    detail: str = ""
+    address: RemoteAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,10 @@ class Claim:
     job: Job
     token: LeaseToken
     commands: tuple[Command, ...]
+    crashes: int = 0
+    """Turns in a row that raised."""
+    lapses: int = 0
+    """Leases in a row, this one not counted, that lapsed: no release, and no save that logged an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +87,13 @@ class DueJob:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A job that waits for credit: highest priority first, then longest waiting."""
+    """A job that waits for money: highest priority first, then longest waiting. `since`: unix seconds, to about half
+    a millisecond."""
 
     id: JobId
     short_usd: Decimal
+    priority: int = field(default=0, compare=False)
+    since: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +109,19 @@ class Exposure:
     """How many have none."""
 
 
-class JobStore(Protocol):
-    """Jobs, their logs, the agenda, the operators' commands."""
+class JobStore(DeadLetterStore, MendingStore, Protocol):
+    """Jobs, their logs, the agenda, the operators' commands, the dead letters."""
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         """Store jobs, each atomically with its request id, log, definition and due entry; in few round trips."""
         ...
 
     def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
-        """Take the job for `lease` seconds; None if somebody has it, or if there is no such job."""
+        """Take the job for `lease` seconds; None if somebody has it, if there is no such job, if it is a dead letter,
+        or if it rests after a crash.
+
+        Raises `UnreadableRecord`: the lease is taken all the same, under the token that the error bears.
+        """
         ...
 
     def save(
@@ -166,7 +186,7 @@ class JobStore(Protocol):
         ...
 
     def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
-        """Jobs, the newest first; all states if none is named."""
+        """Jobs, the newest first; all states if none is named. Those that cannot be read count, and are left out."""
         ...
 
     def counts(self) -> dict[State, int]:
@@ -181,8 +201,28 @@ class JobStore(Protocol):
         """What the account's live jobs can still cost."""
         ...
 
+    def exposed_accounts(self) -> list[AccountName]:
+        """Accounts that have jobs which are not over, whether the settings know them or not."""
+        ...
+
+    def reasons(self) -> dict[Reason, int]:
+        """How many jobs that are not over are where they are for each reason; those that occur."""
+        ...
+
+    def live_ids(self) -> list[JobId]:
+        """All jobs that are not over."""
+        ...
+
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
-        """Leave a command for the job and make it due at once; False if there is no such job."""
+        """Leave a command for the job and make it due at once; False if there is no such job.
+
+        A stop also revives a dead letter, and gives the job as many tries as a new one. Other commands wait there.
+        """
+        ...
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        """Leave the command for each of these jobs, in few round trips; how many of them there are. Each job is
+        a step of its own: what fails on the way may be repeated."""
         ...
 
     def next_due(self, job_id: JobId) -> Next | None:
@@ -198,21 +238,42 @@ class JobStore(Protocol):
         """When the next job falls due."""
         ...
 
+    def due_count(self, *, now: float) -> int:
+        """How many jobs are due and were not taken yet."""
+        ...
+
     def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
         """Make jobs due at once."""
         ...
 
     def waiting_accounts(self) -> list[AccountName]:
-        """Accounts for whose credit jobs wait."""
+        """Accounts for whose credit, or thawing, jobs wait."""
         ...
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
-        """Jobs that wait for the account's credit, in the order in which they are served."""
+    def waiting_lines(self) -> list[Line]:
+        """All lines in which jobs wait for money (`domain.waiting`), sorted."""
+        ...
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
+        """Jobs that stand in the line, in the order in which they are served. An account's name is the line of those
+        that wait for its credit."""
+        ...
+
+    def waiting_count(self, account: AccountName) -> int:
+        """How many jobs wait for the account's credit."""
         ...
 
     def is_pinned(self, cid: Cid) -> bool: ...
 
     def mark_pinned(self, cid: Cid) -> None: ...
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        """Whose jobs the account's are on the network, as last noted."""
+        ...
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        """Keep whose jobs the account's are; it takes the place of what was noted before."""
+        ...
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         """True for one caller in each `period` seconds: for work that one of many workers should do."""

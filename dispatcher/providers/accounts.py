@@ -6,6 +6,7 @@ from contextlib import suppress
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName
 from dispatcher.ports.provider import Provider
+from dispatcher.providers.disciplined import Disciplined
 
 
 class Accounts:
@@ -14,10 +15,10 @@ class Accounts:
     def __init__(self, providers: Mapping[AccountName, Provider]) -> None:
         self._providers = dict(providers)
 
-    def account(self, name: AccountName) -> Provider:
-        """Raises `SettingsError` with the way out for a name that the settings do not know."""
+    def account(self, name: AccountName, *, before: float | None = None) -> Provider:
+        """As the port says; the error has the way out for a name that the settings do not know."""
         try:
-            return self._providers[name]
+            provider = self._providers[name]
         except KeyError:
             variable = (
                 "DISPATCHER_NOSANA_API_KEY"
@@ -25,6 +26,13 @@ class Accounts:
                 else f"DISPATCHER_ACCOUNTS__{name.upper()}__API_KEY"
             )
             raise SettingsError(f"account {name!r} is not in the settings: set {variable}") from None
+        if before is not None and isinstance(provider, Disciplined):
+            return provider.by(before)
+        return provider
+
+    def disciplined(self) -> tuple[Disciplined, ...]:
+        """The accounts whose calls may be held back."""
+        return tuple(each for each in self._providers.values() if isinstance(each, Disciplined))
 
     def names(self) -> tuple[AccountName, ...]:
         return tuple(self._providers)

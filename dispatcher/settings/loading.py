@@ -99,8 +99,10 @@ def _default(name: str) -> str:
     match Settings.model_fields[name].default:
         case str() as text if text:
             return f"; default: {text}"
-        case int() as number:
-            return f"; default: {number}"
+        case bool() as flag:
+            return f"; default: {str(flag).lower()}"
+        case int() | float() as number:
+            return f"; default: {number:g}"
         case timedelta() as duration:
             return f"; default: {format_duration(duration)}"
         case _:

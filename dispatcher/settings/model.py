@@ -6,6 +6,7 @@ Every field is the environment variable DISPATCHER_<NAME>; an empty variable cou
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,7 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
-from dispatcher.domain.ids import AccountName
+from dispatcher.domain.ids import AccountName, ProjectAddress
 from dispatcher.settings import urls
 
 PREFIX = "DISPATCHER_"
@@ -64,11 +65,22 @@ ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
 WebUrl = Annotated[str, AfterValidator(urls.web_url)]
 GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
 Credential = Annotated[SecretStr, AfterValidator(_credential)]
+RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
+
+
+def _address(value: str) -> str:
+    text = value.strip()
+    if not re.fullmatch(r"[1-9A-HJ-NP-Za-km-z]{32,44}", text):
+        raise ValueError("it is not an address on the network: 32 to 44 characters of base58")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class NamedAccount(BaseModel):
     """A further account as it is written: DISPATCHER_ACCOUNTS__<NAME>__<FIELD>. What is left out is the same
-    as for the default account, but for the key."""
+    as for the default account, but for the key and the project."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -77,6 +89,9 @@ class NamedAccount(BaseModel):
     ipfs_api_url: WebUrl | None = None
     ipfs_gateway_url: GatewayUrl | None = None
     ipfs_jwt: Credential | None = None
+    idempotency_keys: bool | None = None
+    project: Address | None = None
+    requests_per_second: RequestRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,11 @@ class Account:
     ipfs_gateway_url: str
     ipfs_jwt: SecretStr | None = field(repr=False)
     """None: definitions cannot be pinned."""
+    idempotency_keys: bool
+    """False: the network's API is older than keys and ignores them."""
+    project: ProjectAddress | None
+    """The account's own address on the network; None: it is learnt from the network's answers."""
+    requests_per_second: float
 
 
 def _same_as_store(data: dict[str, Any]) -> SecretStr:
@@ -114,6 +134,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # In front of the addresses, which take it in.
+    redis_ca: str = Field(
+        "",
+        description="file with the certificate of the authority that signed those of rediss:// servers; "
+        "default: the system's authorities",
+    )
     redis_url: RedisUrl = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="the Redis or Valkey server that keeps the jobs"
     )
@@ -135,6 +161,12 @@ class Settings(BaseSettings):
 
     nosana_api_key: Credential | None = Field(None, description="the default account's API key, nos_...")
     nosana_api_url: WebUrl = Field("https://dashboard.k8s.prd.nos.ci", description="the Nosana credits API")
+    nosana_idempotency_keys: bool = Field(
+        True, description="false for an API that is older than idempotency keys; also for what only enqueues"
+    )
+    nosana_project: Address | None = Field(
+        None, description="the default account's own address on the network; learnt if it is not said"
+    )
     ipfs_api_url: WebUrl = Field("https://api.pinata.cloud", description="where definitions are pinned")
     ipfs_gateway_url: GatewayUrl = Field(
         "https://nosana.mypinata.cloud/ipfs/", description="where results are read"
@@ -157,8 +189,14 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         16, ge=1, le=1024, description="threads of a worker: how many calls it makes at once"
     )
+    requests_per_second: RequestRate = Field(
+        20.0, description="how many calls a second all workers together make for one account, 0.1 to 10000"
+    )
     lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
     retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
+    crashes_at_most: int = Field(
+        5, ge=1, le=1000, description="after so many errors in a row a job is put aside as a dead letter"
+    )
     sweep_interval: Duration = Field(
         timedelta(milliseconds=100), description="how often workers look for jobs that fell due"
     )
@@ -172,7 +210,27 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
+    jobs_at_most: int = Field(
+        1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"
+    )
+    result_at_most: int = Field(
+        1_048_576, ge=16_384, le=16_777_216, description="bytes that are kept of a job's result document"
+    )
+
     _unknown: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("redis_ca")
+    @classmethod
+    def _redis_ca(cls, value: str) -> str:
+        path = value.strip()
+        if path and not Path(path).is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("redis_url", "broker_url", "result_url")
+    @classmethod
+    def _with_ca(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        return urls.with_ca(value, info.data.get("redis_ca", ""))
 
     @field_validator("accounts")
     @classmethod
@@ -249,7 +307,24 @@ class Settings(BaseSettings):
             ipfs_api_url=given.ipfs_api_url or self.ipfs_api_url,
             ipfs_gateway_url=given.ipfs_gateway_url or self.ipfs_gateway_url,
             ipfs_jwt=given.ipfs_jwt or self.ipfs_jwt,
+            idempotency_keys=self.has_idempotency_keys(name),
+            project=self._project(name),
+            requests_per_second=given.requests_per_second or self.requests_per_second,
         )
+
+    def has_idempotency_keys(self, name: str) -> bool:
+        """Whether the account's network tells repeats of a call by their key. Also for accounts that are not here:
+        an application that only enqueues needs no API key, but has to know this."""
+        given = self.accounts.get(name)
+        said = given.idempotency_keys if given is not None else None
+        return self.nosana_idempotency_keys if said is None else said
+
+    def _project(self, name: str) -> ProjectAddress | None:
+        given = self.accounts.get(name)
+        said = given.project if given is not None else None
+        if said is None and name == DEFAULT_ACCOUNT:
+            said = self.nosana_project
+        return None if said is None else ProjectAddress(said)
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Everything that no log line may show."""

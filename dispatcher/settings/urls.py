@@ -1,7 +1,7 @@
 """Addresses that may hold a password: how they are checked, and how they are shown without it."""
 
 import re
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -83,6 +83,18 @@ def web_url(value: str) -> str:
 def gateway_url(value: str) -> str:
     """Checks the address in front of a CID; it comes back with the slash at its end that the CID needs."""
     return web_url(value) + "/"
+
+
+def with_ca(url: SecretStr, path: str) -> SecretStr:
+    """The address with the authority's file in it, which all of redis-py, Celery's broker and its results read; as it
+    is for a server without TLS, without a `path`, or where the address names a file itself."""
+    return SecretStr(";".join(_signed(part, path) for part in url.get_secret_value().split(";")))
+
+
+def _signed(text: str, path: str) -> str:
+    if not path or urlsplit(text).scheme != "rediss" or "ssl_ca_certs=" in text:
+        return text
+    return f"{text}{'&' if '?' in text else '?'}ssl_ca_certs={quote(path, safe='/')}"
 
 
 def _verified(text: str) -> str:

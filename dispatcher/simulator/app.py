@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dispatcher.simulator import control_routes, job_routes, public_routes
+from dispatcher.simulator import control_routes, job_routes, public_routes, query_routes
 from dispatcher.simulator.faults import Trouble
 from dispatcher.simulator.job_routes import Ask
 from dispatcher.simulator.ledger import Record
@@ -13,6 +13,7 @@ from dispatcher.simulator.routes import Route, route_of
 _HANDLERS: dict[str, Callable[[Ask], Reply]] = {
     "credits.balance": job_routes.balance,
     "jobs.get": job_routes.get,
+    "jobs.query": query_routes.query,
     "jobs.list": job_routes.list_job,
     "jobs.extend": job_routes.extend,
     "jobs.stop": job_routes.stop,

@@ -97,11 +97,11 @@ def whole_seconds(value: object) -> int | None:
     return int(value) if -1e15 < value < 1e15 and value == int(value) else None
 
 
-def validation(path: str, message: str) -> Refusal:
+def validation(path: str, message: str, *, on: str = "body") -> Refusal:
     """A 422 as the server's own validation says it."""
     body = {
         "type": "validation",
-        "on": "body",
+        "on": on,
         "property": path,
         "message": message,
         "expected": {},

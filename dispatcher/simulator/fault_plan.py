@@ -5,6 +5,7 @@ A plan is a JSON list of rules (or `{"rules": [...]}`). A rule:
     {"route": "jobs.list", "kind": "lose_answer", "probability": 0.2}
 
 `route` is `*`, a route or its family: `jobs.list` (its batch route `jobs.list.batch` included), `jobs.get`,
+`jobs.query` (the list of jobs),
 `jobs.extend`, `jobs.stop`, `jobs.*`, `credits.balance`, `ipfs.pin`, `ipfs.get`, `markets.*`. It applies to
 each call of the route to which its kind can apply, with `probability` (0 to 1) and at most `times` times, or
 exactly to the calls number `nth` ([1, 4]: the first and the fourth that it could apply to), or to every one.
@@ -37,6 +38,7 @@ ROUTES = (
     "jobs.list",
     "jobs.list.batch",
     "jobs.get",
+    "jobs.query",
     "jobs.extend",
     "jobs.extend.batch",
     "jobs.stop",
@@ -49,7 +51,9 @@ ROUTES = (
     "markets.required_resources",
 )
 _LISTING = frozenset({"jobs.list", "jobs.list.batch"})
-_KEYED = frozenset(route for route in ROUTES if route.startswith("jobs.") and route != "jobs.get")
+_KEYED = frozenset(
+    route for route in ROUTES if route.startswith("jobs.") and route not in ("jobs.get", "jobs.query")
+)
 _ANY = frozenset(ROUTES)
 _COMMON = ("route", "kind", "probability", "nth", "times")
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 _FIXED: dict[tuple[str, ...], str] = {
     ("GET", "credits", "balance"): "credits.balance",
     ("POST", "jobs", "list"): "jobs.list",
+    ("GET", "jobs"): "jobs.query",
     ("GET", "markets"): "markets.list",
     ("POST", "pinning", "pinJSONToIPFS"): "ipfs.pin",
     ("POST", "pinning", "pinFileToIPFS"): "ipfs.pin",

@@ -10,7 +10,8 @@ AT_MOST = 100
 
 
 def is_kept(waiting: Sequence[Command], command: Command) -> bool:
-    """Whether `command` joins those that wait already. One stop is as good as many, and so is one retry."""
+    """Whether `command` joins those that wait already. One stop is as good as many, and so is one retry;
+    of several resolutions the first stands."""
     if command.kind == "extend":
         return len(waiting) < AT_MOST
     return all(other.kind != command.kind for other in waiting)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from dispatcher import client
 from dispatcher.domain.errors import DispatcherError
@@ -123,6 +124,7 @@ def _broker_errors(app: Any) -> tuple[type[Exception], ...]:
         errors: tuple[type[Exception], ...] = (
             OSError,
             RuntimeError,
+            OperationalError,  # Celery's own word for a server that is away, or still reading its file
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         )

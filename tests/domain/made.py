@@ -118,6 +118,37 @@ def undecided(job: Job, *, at: float = T0, retry_at: float = T0 + 2) -> ev.CallU
     return ev.CallUndecided(at=at, operation=call.operation, key=call.key, error="cut", retry_at=retry_at)
 
 
+def doubtful(job: Job, *, at: float = T0) -> ev.CallUndecided:
+    """Undecided on an account without idempotency keys."""
+    return undecided(job, at=at, retry_at=at).model_copy(update={"doubtful": True})
+
+
+def undone(job: Job, *, at: float = T0, retry_at: float = T0) -> ev.CallUndone:
+    call = open_call(job)
+    return ev.CallUndone(at=at, operation=call.operation, key=call.key, error="wait", retry_at=retry_at)
+
+
+def sought(job: Job, error: str | None = None, *, at: float = T0, hopeless: bool = False) -> ev.CallSought:
+    return ev.CallSought(at=at, key=open_call(job).key, error=error, hopeless=hopeless)
+
+
+def unresolved(job: Job, *, at: float = T0) -> ev.CallUnresolved:
+    return ev.CallUnresolved(at=at, key=open_call(job).key, detail="say where it is")
+
+
+def not_found(job: Job, *, at: float = T0) -> ev.CallNotFound:
+    call = open_call(job)
+    return ev.CallNotFound(at=at, operation=call.operation, key=call.key, by="search")
+
+
+def found(job: Job, *, at: float = T0) -> ev.PostFound:
+    call = open_call(job)
+    amount = price(RATE, call.seconds)
+    return ev.PostFound(
+        at=at, key=call.key, address=ADDRESS, seconds=call.seconds, amount=amount, by="search"
+    )
+
+
 def expired(job: Job, *, at: float = T0, retry_at: float = T0) -> ev.CallExpired:
     call = open_call(job)
     next_key = IdempotencyKey(f"{job.id}:{call.operation}:{call.ordinal}:{call.epoch + 1}")
@@ -207,6 +238,12 @@ def pinned_job(**spec: Any) -> Job:
 def posting_job(**spec: Any) -> Job:
     job = pinned_job(**spec)
     return apply(job, intended(job, Operation.POST))
+
+
+def searching_job(**spec: Any) -> Job:
+    """Posted at T0 without an answer, on an account without idempotency keys."""
+    job = posting_job(**spec)
+    return apply(job, doubtful(job))
 
 
 def queued_job(**spec: Any) -> Job:

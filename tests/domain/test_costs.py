@@ -220,6 +220,18 @@ def seen(job: Job, phase: Phase, **changes: Any) -> Job:
         (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 100), "0.1"),
         (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 2000, timeout=2400), "2"),  # it had landed
         (seen(stopped_while_extending(), Phase.DONE, ended_at=T0 + 9000, timeout=9000), "2.4"),
+        # an extension by 600 s that was never answered, at twice the price: the record says whether it landed
+        (seen(extending_job(600), Phase.DONE, ended_at=T0 + 1800, rate_per_hour=Decimal("7.2")), "1.8"),
+        (
+            seen(
+                extending_job(600),
+                Phase.DONE,
+                ended_at=T0 + 1900,
+                timeout=2400,
+                rate_per_hour=Decimal("7.2"),
+            ),
+            "2.4",
+        ),
     ],
 )
 def test_what_is_settled(job: Job, cost: str) -> None:

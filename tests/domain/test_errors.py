@@ -20,11 +20,14 @@ from dispatcher.domain.errors import (
     MalformedAnswer,
     NoAnswer,
     NotPossible,
+    NotSent,
     ProviderError,
     RateLimited,
     RequestConflict,
+    TooManyJobs,
     Unavailable,
     UnknownJob,
+    UnreadableRecord,
     Verdict,
 )
 from dispatcher.domain.faults import Fault, under
@@ -34,6 +37,7 @@ EXAMPLES = [
     InvalidRequest([Fault("market", "is missing")]),
     RequestConflict("order-17", "job_1"),
     UnknownJob("job_1"),
+    TooManyJobs(7, 7),
     NotPossible("it is over"),
     ProviderError("post", "no", status=400),
     NoAnswer("post", "cut"),
@@ -42,6 +46,7 @@ EXAMPLES = [
         "post", "Insufficient credits", status=402, available=Decimal(0), required=Decimal(1)
     ),
     LeaseLost("job_1"),
+    UnreadableRecord("job_1", "entry 3 of the log", token=7, crashes=2),
     Bug("a promise is broken"),
 ]
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
@@ -74,7 +79,7 @@ def test_an_error_survives_pickling_whole(error: DispatcherError, protocol: int)
 def test_only_what_is_undecided_is_asked_again_under_the_same_key(
     kind: type[ProviderError], verdict: Verdict
 ) -> None:
-    undecided = {NoAnswer, Unavailable, RateLimited, KeyInProgress, MalformedAnswer}
+    undecided = {NoAnswer, Unavailable, RateLimited, KeyInProgress, MalformedAnswer, NotSent}
     expected = (
         Verdict.SAME_KEY if kind in undecided else Verdict.NEW_KEY if kind is KeyExpired else Verdict.FINAL
     )

@@ -7,11 +7,14 @@ from typing import get_args
 import pytest
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.dropping import dropped
 from dispatcher.domain.errors import Bug
+from dispatcher.domain.ids import RemoteAddress
 from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply, create, replay
 from dispatcher.domain.transitions import TRANSITIONS
 from tests.domain.made import (
+    ADDRESS,
     CID,
     JOB_ID,
     T0,
@@ -22,11 +25,13 @@ from tests.domain.made import (
     expired,
     extended,
     extending_job,
+    found,
     held,
     held_job,
     intended,
     job_in,
     new_job,
+    not_found,
     observed,
     ordered_stop,
     pinned_job,
@@ -35,12 +40,17 @@ from tests.domain.made import (
     queued_job,
     refused,
     running_job,
+    searching_job,
     short,
+    sought,
     stopping_job,
     undecided,
+    undone,
+    unresolved,
     waited,
 )
 
+OTHER = RemoteAddress("9yB2uVfXcEoWz4hTqRkPnDjM7sGaLt5Hi8KxNmZrUwQp")
 KINDS = {kind.model_fields["kind"].default: kind for kind in get_args(ev.Event)}
 
 S = State
@@ -85,7 +95,15 @@ for _state, _job in (NOT_POSTED | LIVE | {S.POSTING: posting_job}).items():
     allowed(_state, "extend_dropped", _job, lambda job: ev.ExtendDropped(at=T0, seconds=60, detail="no"))
     if _state is not S.STOPPING:
         allowed(_state, "stop_ordered", _job, lambda job: ordered_stop())
+for _state, _job in (NOT_POSTED | LIVE | {S.POSTING: posting_job}).items():
+    allowed(_state, "mended", _job, lambda job: ev.Mended(at=T0, what="it was not on the agenda"))
 for _state in (S.QUEUED, S.RUNNING):
+    allowed(
+        _state,
+        "adopted",
+        LIVE[_state],
+        lambda job: adopted(),
+    )
     allowed(_state, "extended", WITH_CALL[_state], extended)
     allowed(_state, "call_intended", LIVE[_state], lambda job: intended(job, Operation.EXTEND, 60))
     allowed(
@@ -97,8 +115,23 @@ allowed(S.ENQUEUED, "credit_held", new_job, held)
 allowed(S.ENQUEUED, "pinned", held_job, lambda job: ev.Pinned(at=T0, known=True))
 allowed(S.PINNED, "call_intended", pinned_job, lambda job: intended(job, Operation.POST))
 allowed(S.POSTING, "posted", posting_job, posted)
+for _state in (S.POSTING, S.QUEUED, S.RUNNING):
+    allowed(_state, "call_undone", WITH_CALL[_state], undone)
+    allowed(_state, "call_not_found", WITH_CALL[_state], not_found)
+allowed(S.POSTING, "call_sought", searching_job, sought)
+allowed(S.POSTING, "call_unresolved", searching_job, unresolved)
+allowed(S.POSTING, "post_found", searching_job, found)
+allowed(
+    S.POSTING, "resolve_ordered", searching_job, lambda job: ev.ResolveOrdered(at=T0, address=ADDRESS, by="x")
+)
+allowed(S.POSTING, "resolve_dropped", searching_job, lambda job: ev.ResolveDropped(at=T0, detail="no"))
+allowed(S.POSTING, "ended", posting_job, lambda job: dropped(job, T0, by="tester", reason="a bug"))
 allowed(S.STOPPING, "call_intended", stopping_job, lambda job: intended(job, Operation.STOP))
 allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
+
+
+def adopted() -> ev.Adopted:
+    return ev.Adopted(at=T0 + 300, address=OTHER, instead_of=ADDRESS, seconds=1800, amount=Decimal("1.8"))
 
 
 def any_event(kind: str) -> ev.Event:
@@ -173,6 +206,8 @@ def test_what_is_not_allowed_is_a_bug(state: State, kind: str) -> None:
     [
         (new_job(), ended(S.COMPLETED), "ended cannot lead from enqueued to completed"),
         (pinned_job(), ended(S.FAILED), "ended cannot lead from pinned to failed"),
+        (posting_job(), ended(S.FAILED), "ended cannot lead from posting to failed"),
+        (posting_job(), ended(S.STOPPED), "ended cannot lead from posting to stopped"),
         (running_job(), ended(S.RUNNING), "ended cannot lead from running to running"),
         (pinned_job(), intended(running_job(), Operation.EXTEND, 60), "cannot lead from pinned to pinned"),
         (running_job(), intended(pinned_job(), Operation.POST), "cannot lead from running to posting"),
@@ -187,6 +222,8 @@ def test_what_is_not_allowed_is_a_bug(state: State, kind: str) -> None:
             "under the key",
         ),
         (posting_job(), posted(posting_job()).model_copy(update={"key": "other"}), "under the key other"),
+        (extending_job(), adopted(), "cannot go on as another"),
+        (apply(running_job(), ordered_stop()), adopted(), "cannot go on as another"),
     ],
 )
 def test_an_event_that_does_not_fit_the_job_is_a_bug(job: Job, event: ev.Event, said: str) -> None:
@@ -217,7 +254,7 @@ def test_every_event_survives_json(event: ev.Event) -> None:
 
 
 def test_only_looks_are_not_logged() -> None:
-    assert {kind for kind, event in KINDS.items() if not event.logged} == {"looked"}
+    assert {kind for kind, event in KINDS.items() if not event.logged} == {"looked", "call_sought"}
 
 
 def story() -> list[ev.Event]:
@@ -268,7 +305,7 @@ def test_a_log_leads_to_the_record_again() -> None:
     logged = replay([ev.EVENTS.validate_json(ev.EVENTS.dump_json(event)) for event in whole if event.logged])
     assert job.remote is not None
     assert logged.remote is not None
-    looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error"}
+    looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
     assert logged.remote.model_dump(exclude=looks) == job.remote.model_dump(exclude=looks)
     assert logged.model_dump(exclude={"remote", "version"}) == job.model_dump(exclude={"remote", "version"})
     assert job.version - logged.version == sum(not event.logged for event in whole)

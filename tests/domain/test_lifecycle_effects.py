@@ -6,9 +6,11 @@ from decimal import Decimal
 import pytest
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.ids import RemoteAddress
+from dispatcher.domain.job import Job, Operation, Phase, Reason, Remote, State
 from dispatcher.domain.lifecycle import apply
 from tests.domain.made import (
+    ADDRESS,
     RESULT,
     T0,
     after,
@@ -19,6 +21,7 @@ from tests.domain.made import (
     extending_job,
     held,
     intended,
+    job_in,
     new_job,
     observed,
     ordered_stop,
@@ -289,3 +292,30 @@ def test_the_end_closes_everything() -> None:
     assert (job.state, job.call, job.wait) == (State.FAILED, None, None)
     assert (job.spend.settled, job.spend.posted) == (Decimal("0.5"), Decimal("1.8"))
     assert job.ending is not None
+
+
+def test_a_job_that_goes_on_as_another_keeps_what_it_spent_and_sees_the_other_afresh() -> None:
+    job = running_job(policies={"extend": {"by": "30m"}})
+    job = apply(job, intended(job, Operation.EXTEND, 1800))
+    job = apply(job, extended(job))
+    other = RemoteAddress("9yB2uVfXcEoWz4hTqRkPnDjM7sGaLt5Hi8KxNmZrUwQp")
+    adopted = ev.Adopted(at=T0 + 300, address=other, instead_of=ADDRESS, seconds=1800, amount=Decimal("1.8"))
+    after_it = apply(job, adopted)
+    assert job.remote is not None
+    assert after_it.remote == Remote(
+        address=other,
+        posted_at=job.remote.posted_at,
+        looked_at=T0 + 300,
+        changed_at=T0 + 300,
+        timeout=1800,
+    )
+    assert (after_it.state, after_it.reason) == (State.QUEUED, Reason.AWAITING_INDEX)
+    assert after_it.extends == 1
+    assert after_it.spend.posted == job.spend.posted + Decimal("1.8"), "both were posted"
+
+
+@pytest.mark.parametrize("state", [state for state in State if not state.is_final])
+def test_mending_changes_nothing_but_the_log(state: State) -> None:
+    job = job_in(state)
+    mended = apply(job, ev.Mended(at=T0 + 9, what="it was not on the agenda"))
+    assert mended == job.model_copy(update={"updated_at": T0 + 9, "version": job.version + 1})

@@ -1,5 +1,6 @@
 """How a job ended, against the network's misleading words (Nosana credits API, job record and result)."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -162,6 +163,9 @@ def extended_once(job: Job) -> Job:
     return apply(job, extended(job))
 
 
+AT_600 = datetime.fromtimestamp(T0 + 600, UTC).isoformat()
+
+
 def refused_once(job: Job) -> Job:
     job = apply(job, intended(job, Operation.EXTEND, 600))
     return apply(job, refused(job))
@@ -194,6 +198,27 @@ def refused_once(job: Job) -> Job:
         (running_job(policies={"stop": {"max_cost": "1.799"}}), Reason.MAX_COST),
         (running_job(policies={"stop": {"after": "20m"}}), Reason.MAX_RUNTIME),
         (running_job(policies={"stop": {"max_cost": "1.8"}}), Reason.TIMED_OUT),
+        (running_job(policies={"stop": {"at": AT_600}}), Reason.STOP_AT),
+        (
+            extended_once(running_job(timeout="1h", policies={"quantum": "2m", "stop": {"at": AT_600}})),
+            Reason.STOP_AT,
+        ),
+        (running_job(policies={"stop": {"at": AT_600, "max_cost": "1"}}), Reason.STOP_AT),
+        (running_job(policies={"stop": {"at": AT_600, "max_cost": "0.6"}}), Reason.MAX_COST),
+        (running_job(policies={"stop": {"at": AT_600, "after": "5m"}}), Reason.MAX_RUNTIME),
+        (running_job(timeout="5m", policies={"stop": {"at": AT_600}}), Reason.TIMED_OUT),
+        # The last extension reached to a minute after the stop.
+        (
+            extended_once(running_job(timeout="1m", policies=extending() | {"stop": {"at": AT_600}})),
+            Reason.STOP_AT,
+        ),
+        (running_job(timeout="1m", policies=extending() | {"stop": {"at": AT_600}}), Reason.TIMED_OUT),
+        (
+            extended_once(
+                running_job(timeout="1m", policies=extending(max_cost="2") | {"stop": {"at": AT_600}})
+            ),
+            Reason.STOP_AT,
+        ),
     ],
 )
 def test_why_a_job_ran_into_its_timeout(job: Job, reason: Reason) -> None:

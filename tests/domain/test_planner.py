@@ -5,17 +5,22 @@ import pytest
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import (
     Action,
+    Adopt,
     Begin,
     Collect,
+    Disown,
     DropExtension,
+    FindPosted,
     Finish,
     GiveUp,
     HoldCredit,
     Look,
     Nothing,
     OrderStop,
+    Park,
     Pin,
     Send,
+    TakeExtended,
     Wait,
 )
 from dispatcher.domain.ids import IdempotencyKey
@@ -23,17 +28,21 @@ from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import RULES, agenda, plan, upcoming
 from tests.domain.made import (
+    ADDRESS,
     JOB_ID,
     RESULT,
     T0,
     after,
     confirmed,
+    doubtful,
     expired,
     extending_job,
+    held,
     held_job,
     intended,
     job_in,
     new_job,
+    not_found,
     observed,
     ordered_stop,
     over_job,
@@ -42,8 +51,12 @@ from tests.domain.made import (
     queued_job,
     refused,
     running_job,
+    searching_job,
+    sought,
     stopping_job,
     undecided,
+    undone,
+    unresolved,
     waited,
 )
 
@@ -91,6 +104,44 @@ def extension(job: Job, seconds: int = 600) -> Job:
     return apply(job, intended(job, Operation.EXTEND, seconds))
 
 
+def clear(job: Job, *after_seconds: float) -> Job:
+    """Looks that showed nothing."""
+    return after(job, *(sought(job, at=T0 + at) for at in after_seconds))
+
+
+def failed(job: Job, *after_seconds: float, hopeless: bool = False) -> Job:
+    return after(job, *(sought(job, "cut", at=T0 + at, hopeless=hopeless) for at in after_seconds))
+
+
+def held_back(job: Job, until: float) -> Job:
+    """A look that was not sent."""
+    return apply(job, sought(job, "held back").model_copy(update={"held_until": T0 + until}))
+
+
+def parked(job: Job, at: float) -> Job:
+    job = failed(job, at, hopeless=True)
+    return apply(job, unresolved(job, at=T0 + at))
+
+
+def lost_before() -> Job:
+    """A post was not found, and so was sent again, once more without an answer."""
+    job = searching_job()
+    job = apply(job, not_found(job))
+    job = after(job, held(job), ev.Pinned(at=T0, known=True))
+    job = apply(job, intended(job, Operation.POST))
+    return apply(job, doubtful(job))
+
+
+def named(job: Job) -> Job:
+    return apply(job, ev.ResolveOrdered(at=T0, address=ADDRESS, by="tester"))
+
+
+def in_doubt() -> Job:
+    """An extension of 600 s may have landed; its job polls as seldom as it may."""
+    job = extension(running_job(policies={"poll": {"every": "1h", "at_most": "1h"}}))
+    return apply(job, doubtful(job))
+
+
 REJECT_POOR = Finish(State.REJECTED, Reason.NO_CREDIT)
 REFUSED = Finish(State.REJECTED, Reason.REFUSED, "no (HTTP 400)")
 DROP_600 = "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
@@ -114,6 +165,51 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("settle_post", after(posting_job(), undecided(posting_job())), 2, Send(POST_KEY)),
     ("refused_post", apply(posting_job(), refused(posting_job())), 0, REFUSED),
     ("settle_post", apply(posting_job(), ordered_stop()), 0, Send(POST_KEY)),
+    # a post on an account without idempotency keys
+    ("find_post", searching_job(), 5, FindPosted()),
+    ("find_post", apply(searching_job(), ordered_stop()), 5, FindPosted()),
+    ("find_post", clear(searching_job(), 5), 15, FindPosted()),
+    ("find_post", clear(searching_job(), 5, 15, 35, 75, 155), 300, FindPosted()),
+    ("find_post", clear(searching_job(), 299, 299.5, 299.9), 300, FindPosted()),
+    ("find_post", clear(searching_job(), 5, 15, 300), 300, Disown()),
+    ("find_post", clear(searching_job(), 250, 300), 320, FindPosted()),
+    ("find_post", clear(lost_before(), 5, 15, 300), 340, FindPosted()),
+    ("find_post", failed(searching_job(), 5), 15, FindPosted()),
+    ("find_post", failed(searching_job(), 5, 3599), 3619, FindPosted()),
+    ("find_post", failed(searching_job(), 5, 3600), 3600, Park()),
+    ("find_post", failed(clear(searching_job(), 100), 3600), 3620, FindPosted()),
+    ("find_post", failed(searching_job(), 5, hopeless=True), 5, Park()),
+    ("find_post", parked(searching_job(), 5), 3605, FindPosted()),
+    ("find_post", clear(parked(searching_job(), 5), 3605), 3615, FindPosted()),
+    ("find_post", held_back(searching_job(), 40), 40, FindPosted()),
+    ("find_post", held_back(parked(searching_job(), 5), 40), 40, FindPosted()),
+    ("find_post", clear(held_back(searching_job(), 40), 40), 50, FindPosted()),
+    ("find_post", held_back(searching_job(), 3600), 3600, Park()),
+    ("find_post", held_back(named(searching_job()), 40), 40, Adopt(ADDRESS)),
+    ("find_extension", apply(in_doubt(), ev.Looked(at=T0 + 5, error="held", held_until=T0 + 9)), 9, Look()),
+    ("find_post", named(searching_job()), 0, Adopt(ADDRESS)),
+    ("find_post", named(parked(searching_job(), 5)), 0, Adopt(ADDRESS)),
+    ("find_post", failed(named(searching_job()), 5), 15, Adopt(ADDRESS)),
+    ("post", apply(posting_job(), undone(posting_job())), 3, Begin(Operation.POST)),
+    ("post", apply(posting_job(), undone(posting_job(), retry_at=T0 + 60)), 60, Begin(Operation.POST)),
+    # an extension on such an account
+    ("find_extension", in_doubt(), 5, Look()),
+    ("find_extension", apply(in_doubt(), ev.Looked(at=T0 + 5)), 15, Look()),
+    ("find_extension", after(in_doubt(), *(ev.Looked(at=T0 + at) for at in (5, 35, 75))), 115, Look()),
+    ("find_extension", after(in_doubt(), *(ev.Looked(at=T0 + at) for at in (5, 35, 100))), 120, Look()),
+    ("find_extension", after(in_doubt(), *(ev.Looked(at=T0 + at) for at in (5, 35, 120))), 120, Disown()),
+    (
+        "find_extension",
+        apply(in_doubt(), observed(in_doubt(), Phase.RUNNING, timeout=2400)),
+        0,
+        TakeExtended(),
+    ),
+    (
+        "find_extension",
+        apply(in_doubt(), observed(in_doubt(), Phase.RUNNING, at=T0 + 5, timeout=2399)),
+        15,
+        Look(),
+    ),
     # stops before posting
     ("stop_before_posting", apply(new_job(), ordered_stop()), 0, Finish(State.STOPPED, Reason.OPERATOR)),
     ("stop_before_posting", apply(pinned_job(), ordered_stop()), 0, Finish(State.STOPPED, Reason.OPERATOR)),

@@ -227,7 +227,8 @@ def test_a_thousand_walks_come_by_every_end_and_every_kind_of_event() -> None:
         kinds |= {event.kind for event in walk.log}
         ends.add((walk.job.state, walk.job.reason))
         lengths.append(len(walk.actions))
-    assert kinds == {kind.model_fields["kind"].default for kind in ev.Event.__args__}
+    every = {kind.model_fields["kind"].default for kind in ev.Event.__args__}
+    assert kinds == every - {"adopted"}  # a walk's network never has a job twice
     assert {state for state, _ in ends} == {state for state in State if state.is_final}
     assert len(ends) >= 14
     assert statistics.mean(lengths) > 30

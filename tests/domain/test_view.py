@@ -112,6 +112,8 @@ def test_what_is_shown_of_a_running_job() -> None:
         "reason": "running",
         "detail": "",
         "next": {"action": "look", "rule": "poll", "at": "2027-01-15T08:00:30Z"},
+        "dead": None,
+        "crashed": None,
         "account": "default",
         "market": MARKET,
         "labels": {"a": "b"},
@@ -124,6 +126,7 @@ def test_what_is_shown_of_a_running_job() -> None:
         "ended_at": None,
         "ran_for": "1m30s",
         "timeout": "30m",
+        "runtime_at_most": "50m",
         "posts": 1,
         "extends": 0,
         "exit_code": None,
@@ -191,7 +194,7 @@ def test_nothing_of_the_definition_is_shown() -> None:
         **DEFINITION,
         "ops": [{**DEFINITION["ops"][0], "args": {"image": "u", "env": {"TOKEN": CANARY}}}],
     }
-    asked = request(definition=definition, **EVERYTHING)
+    asked = request(definition=definition, **EVERYTHING, allow_secrets=["definition.ops[0].args.env.TOKEN"])
     event = ev.Enqueued(at=T0, id=JOB_ID, spec=asked.spec(), fingerprint=asked.fingerprint(), cid=CID)
     job = create(event)
     for text in (

@@ -1,5 +1,7 @@
 """Random walks through the life of a job: the planner's word is done against a model of the network.
 
+Half of the networks know no idempotency keys: there nothing may be done twice by a second call.
+
 The model network does what the real one may do: answers get lost after they landed, keys expire, credit is short,
 the index lags, hosts quit, records vanish. All chance comes from a seed. After `faults` faults it behaves, so that
 every walk ends.
@@ -12,17 +14,22 @@ from random import Random
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import (
     Action,
+    Adopt,
     Begin,
     Collect,
+    Disown,
     DropExtension,
+    FindPosted,
     Finish,
     GiveUp,
     HoldCredit,
     Look,
     Nothing,
     OrderStop,
+    Park,
     Pin,
     Send,
+    TakeExtended,
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
@@ -31,6 +38,7 @@ from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import RunReport, outcome
 from dispatcher.domain.planner import call_retry, plan
+from dispatcher.domain.unkeyed import resolution_refusal
 from tests.domain import made
 from tests.domain.made import RATE, RESULT, T0
 
@@ -72,6 +80,7 @@ class Walk:
     def __init__(self, enqueued: ev.Enqueued, seed: int, faults: int) -> None:
         self._chance, self._faults = Random(seed), faults
         chance = self._chance
+        self.keyed = Random(f"keys {seed}").random() < 0.5
         self._how_often = chance.choice([0.03, 0.2, 0.6])
         self.now = T0 + chance.uniform(0, 100)
         self.log: list[ev.Event] = [enqueued]
@@ -111,7 +120,10 @@ class Walk:
         """An operator asks for something, as the engine takes it in."""
         if self.job.state.is_final:
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry"]):
+        if self.job.call is not None and self.job.call.search is not None and self._chance.random() < 0.3:
+            self._resolve()
+            return
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended"]):
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -123,8 +135,21 @@ class Walk:
                     self.happen(ev.ExtendDropped(at=self.now, seconds=seconds, detail=refusal))
             case "retry" if self.job.wait is not None:
                 self.happen(ev.Woken(at=self.now, by="credit"))
+            case "mended":
+                self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
             case _:
                 pass
+
+    def _resolve(self) -> None:
+        """A person says what became of a post in doubt: the truth, or another job's address."""
+        if resolution_refusal(self.job) is not None:
+            return
+        if self._chance.random() < 0.3:
+            self.happen(ev.ResolveOrdered(at=self.now, address=made.NODE, by="tester"))
+        elif made.open_call(self.job).key in self.network.landed:
+            self.happen(ev.ResolveOrdered(at=self.now, address=made.ADDRESS, by="tester"))
+        else:
+            self.happen(made.not_found(self.job, at=self.now))
 
     def _goes_wrong(self) -> bool:
         if self._faults == 0 or self._chance.random() > self._how_often:
@@ -158,6 +183,20 @@ class Walk:
                 return self._send()
             case Look():
                 return [self._look()]
+            case FindPosted():
+                return [self._find()]
+            case Adopt(address):
+                if self._goes_wrong():
+                    return [made.sought(job, "cut", at=now)]
+                if address != made.ADDRESS:
+                    return [ev.ResolveDropped(at=now, detail="another job")]
+                return [made.found(job, at=now)]
+            case Disown():
+                return [made.not_found(job, at=now)]
+            case Park():
+                return [made.unresolved(job, at=now)]
+            case TakeExtended():
+                return [made.extended(job, at=now)]
             case OrderStop(reason):
                 return [ev.StopOrdered(at=now, reason=reason, by="policy")]
             case DropExtension(seconds, detail):
@@ -189,7 +228,9 @@ class Walk:
         )
         if self.always is not None and self.always[0] is call.operation:
             fault = self.always[1]
+        keyed = self.keyed or call.operation is Operation.STOP or self.always is not None
         if call.key in self.network.landed:
+            assert keyed, f"{call.key} is sent again"
             fault = "cut" if fault is not None else None
         if fault in (None, "lost"):
             if call.key not in self.network.landed:
@@ -199,7 +240,7 @@ class Walk:
             case None:
                 assert answer is not None
                 return [answer.model_copy(update={"at": now})]
-            case "expired" if not (call.operation is Operation.POST and job.stop is not None):
+            case "expired" if keyed and not (call.operation is Operation.POST and job.stop is not None):
                 retry_at = now if call.epoch == 1 else now + call_retry(job, call.epoch, None, None)
                 return [made.expired(job, at=now, retry_at=retry_at)]
             case "refused":
@@ -207,6 +248,10 @@ class Walk:
                 return [made.refused(job, at=now), *(self._waits(Reason.STOP_REQUESTED) if stopping else [])]
             case "short" if call.operation is not Operation.STOP:
                 return [made.short(job, at=now)]
+            case "expired" if not keyed:
+                return [made.undone(job, at=now, retry_at=now + self._chance.choice([0, 30]))]
+            case "lost" | "cut" if not keyed:
+                return [made.doubtful(job, at=now)]
             case _:
                 wish = self._chance.choice([None, None, 0, 7, 60])
                 left = (
@@ -220,6 +265,9 @@ class Walk:
         """The call has its effect on the network; the answer says which."""
         job, network, now = self.job, self.network, self.now
         call = made.open_call(job)
+        told = {event.key for event in self.log if isinstance(event, ev.Posted | ev.PostFound | ev.Extended)}
+        again = {key for key in network.landed if f":{call.operation}:" in key} - told
+        assert not again or call.operation is Operation.STOP, f"{call.key} does again what {again} did"
         over = call.operation is not Operation.POST and network.phase(now) not in (
             Phase.QUEUED,
             Phase.RUNNING,
@@ -241,6 +289,15 @@ class Walk:
                 return made.confirmed(
                     job, "already_terminal" if over else "delisted" if queued else "ended", at=now
                 )
+
+    def _find(self) -> ev.Event:
+        self.now += self._chance.choice([0, 0.2, 5])
+        if self._goes_wrong():
+            return made.sought(self.job, "cut", at=self.now, hopeless=self._chance.random() < 0.1)
+        landed = made.open_call(self.job).key in self.network.landed
+        if landed and self.now >= self.network.seen_from:
+            return made.found(self.job, at=self.now)
+        return made.sought(self.job, at=self.now)
 
     def _look(self) -> ev.Event:
         job, network = self.job, self.network

@@ -7,6 +7,8 @@ from dispatcher.domain.job import Operation
 from dispatcher.simulator.jobs import Job as Remote
 from tests.world import World
 
+_CLOSED = {"call_refused", "call_short", "call_undone", "call_not_found"}
+
 
 def usd(thousandths: int | None) -> Decimal:
     """The network counts thousandths of a dollar."""
@@ -14,9 +16,14 @@ def usd(thousandths: int | None) -> Decimal:
 
 
 def remotes(world: World, job_id: JobId) -> list[Remote]:
-    """The network's jobs that were posted for this one."""
+    """The network's jobs that were posted for this one: by their key, or where there are none by the stamp."""
     world.network.advance()
-    return [job for job in world.network.jobs.values() if (job.key or "").startswith(f"{job_id}:")]
+    mine = world.job(job_id)
+    return [
+        job
+        for job in world.network.jobs.values()
+        if (job.key or "").startswith(f"{job_id}:") or (mine.stamped and job.cid == mine.cid)
+    ]
 
 
 def audit(world: World) -> None:
@@ -29,7 +36,7 @@ def audit(world: World) -> None:
         assert world.parts.store.next_due(job.id) is None
     for name in world.parts.providers.names():
         audit_account(world, name)
-    assert world.parts.store.waiting_accounts() == []
+    assert world.parts.store.waiting_lines() == []
 
 
 def audit_job(world: World, job_id: JobId) -> None:
@@ -77,6 +84,6 @@ def last_call(world: World, job_id: JobId, operation: Operation) -> str:
         elif event.kind in {"posted", "extended", "stop_confirmed"}:
             if event.key.split(":")[1] == operation:
                 became = event.kind
-        elif event.kind in {"call_refused", "call_short"} and event.operation is operation:
+        elif event.kind in _CLOSED and event.operation is operation:
             became = event.kind
     return became

@@ -100,9 +100,11 @@ LIVES: dict[str, Callable[[World], JobId]] = {
 }
 
 
-def live(life: Callable[[World], JobId], wire: Tripwire) -> tuple[World, JobId]:
+def live(
+    life: Callable[[World], JobId], wire: Tripwire, make: Callable[[], World] = World
+) -> tuple[World, JobId]:
     """One life from request to end; whoever is killed is followed by somebody who goes on."""
-    world = World()
+    world = make()
     world.parts = wired(world.parts, wire)
     job_id = None
     while True:

@@ -11,6 +11,7 @@ from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import price_at_most
 from dispatcher.engine.advance import advance
+from dispatcher.engine.freezing import thaw
 from tests.engine.audit import audit, usd
 from tests.engine.test_crashes import Killed, Tripwire, wired
 from tests.engine.test_two_workers import Stalls
@@ -118,10 +119,13 @@ def test_a_claw_back_below_zero_stops_spending_and_no_job_gets_lost() -> None:
     world.credit("default", "-5")
     waiting = world.enqueue(definition(runs_for="5m"))
     world.run_for(3600)
-    assert (world.job(running).state, world.job(running).reason) == (State.STOPPED, Reason.NO_CREDIT)
-    assert world.job(waiting).reason is Reason.AWAITING_CREDIT
+    assert (world.job(running).state, world.job(running).reason) == (State.STOPPED, Reason.ACCOUNT_FROZEN)
+    assert world.job(waiting).reason is Reason.ACCOUNT_FROZEN
     assert refusals(world) == 0
     world.credit("default", "6")
+    world.run_for(3600)
+    assert world.job(waiting).reason is Reason.ACCOUNT_FROZEN
+    thaw(world.parts, DEFAULT)
     world.run()
     assert world.job(waiting).state is State.COMPLETED
     audit(world)
@@ -187,7 +191,7 @@ def test_a_wait_for_credit_that_nothing_needs_any_more_wakes_nobody_again_and_ag
     assert job.wait.reason is Reason.AWAITING_CREDIT
     world.credit("default", "1")
     world.run_for(600)
-    assert world.kinds(job_id).count("woken") == 1
+    assert world.kinds(job_id).count("woken") == 0
     assert world.job(job_id).state is State.STOPPED
     audit(world)
 

@@ -77,6 +77,30 @@ def test_broker_and_results_follow_the_store(
     assert settings.redis_is_configured == ("REDIS_URL" in variables)
 
 
+def test_an_authority_of_ones_own_is_told_to_all_who_connect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "my ca.pem"
+    file.touch()
+    settings = _load(monkeypatch, REDIS_CA=f" {file} ", REDIS_URL="rediss://h")
+    used = settings.redis_url.get_secret_value()
+    assert used.startswith("rediss://h?ssl_cert_reqs=required&ssl_ca_certs=/")
+    assert settings.broker_url == settings.result_url == settings.redis_url
+    app = Celery(set_as_current=False, broker=used, backend=used)
+    assert app.connection_for_write().ssl["ssl_ca_certs"] == str(file)
+    assert app.backend.connparams["ssl_ca_certs"] == str(file)
+    other = _load(
+        monkeypatch,
+        REDIS_CA=str(file),
+        REDIS_URL="redis://h",
+        BROKER_URL="rediss://b?ssl_ca_certs=/x;amqp://c//",
+    )
+    assert other.redis_url == SecretStr("redis://h")
+    assert "my%20ca" not in other.broker_url.get_secret_value()
+    with pytest.raises(SettingsError, match="DISPATCHER_REDIS_CA: there is no such file"):
+        _load(monkeypatch, REDIS_CA=str(tmp_path / "none"))
+
+
 @pytest.mark.parametrize(
     ("given", "used"),
     [
@@ -301,3 +325,49 @@ def test_an_env_file_that_is_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     message = _refusal(monkeypatch)
     assert ".env" in message
     assert CANARY not in message
+
+
+PROJECT = "7XkMcd1AYjCJU7SjrpGmGWHshfr9iVTiw88u6CThYEpL"
+
+
+def test_keys_and_project_of_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(
+        monkeypatch,
+        NOSANA_API_KEY="nos_a",
+        NOSANA_PROJECT=PROJECT,
+        ACCOUNTS__LAB__API_KEY="b",
+        ACCOUNTS__LAB__IDEMPOTENCY_KEYS="false",
+        ACCOUNTS__ZOO__API_KEY="c",
+        ACCOUNTS__ZOO__PROJECT=f" {PROJECT} ",
+    )
+    found = {name: settings.account(name) for name in settings.account_names()}
+    assert {name: each.idempotency_keys for name, each in found.items()} == {
+        "default": True,
+        "lab": False,
+        "zoo": True,
+    }
+    # An account's project is its own: nobody else's jobs are looked through for it.
+    assert {name: each.project for name, each in found.items()} == {
+        "default": PROJECT,
+        "lab": None,
+        "zoo": PROJECT,
+    }
+
+
+def test_what_only_enqueues_knows_about_keys_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(monkeypatch, NOSANA_IDEMPOTENCY_KEYS="false", ACCOUNTS__LAB__API_KEY="b")
+    assert not settings.has_idempotency_keys("default")
+    assert not settings.has_idempotency_keys("another")
+    assert not settings.account("lab").idempotency_keys
+    assert _load(monkeypatch, NOSANA_IDEMPOTENCY_KEYS="").has_idempotency_keys("default")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NOSANA_PROJECT", "me"), ("NOSANA_PROJECT", "0" * 40), ("NOSANA_IDEMPOTENCY_KEYS", "perhaps")],
+)
+def test_a_wrong_word_about_keys_or_project(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    said = _refusal(monkeypatch, **{name: value})
+    assert f"DISPATCHER_{name}: " in said
+    if name == "NOSANA_IDEMPOTENCY_KEYS":
+        assert "default: true" in said

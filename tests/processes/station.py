@@ -61,8 +61,15 @@ class Process:
 class Station:
     """The processes and how to reach them. `env` is what an application or the command line is given."""
 
-    def __init__(self, directory: Path, redis_url: str) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Path,
+        redis_url: str,
+        *,
+        keys: tuple[str, str] = ("nos_rich", "nos_poor"),
+        jwt: str = "test-jwt",
+    ) -> None:
+        self._directory, self._keys, self._jwt = directory, keys, jwt
         self._journal = directory / "network.jsonl"
         self._running: list[Process] = []
         self.network, ready = self._start_network("0")
@@ -75,13 +82,15 @@ class Station:
             "DISPATCHER_ENV_FILE": "",
             "DISPATCHER_REDIS_URL": redis_url,
             "DISPATCHER_NOSANA_API_URL": self.api_url,
-            "DISPATCHER_NOSANA_API_KEY": "nos_rich",
+            "DISPATCHER_NOSANA_API_KEY": keys[0],
             "DISPATCHER_IPFS_API_URL": ready["ipfs_api_url"],
             "DISPATCHER_IPFS_GATEWAY_URL": ready["ipfs_gateway_url"],
             "DISPATCHER_IPFS_JWT": ready["ipfs_jwt"],
-            "DISPATCHER_ACCOUNTS__POOR__API_KEY": "nos_poor",
+            "DISPATCHER_ACCOUNTS__POOR__API_KEY": keys[1],
             "DISPATCHER_LEASE": "10s",
             "DISPATCHER_CLOCK": ready["clock"],
+            # Days pass in minutes here, and the rate counts by the wall: it must not be what is measured.
+            "DISPATCHER_REQUESTS_PER_SECOND": "500",
             "DISPATCHER_LOG_FORMAT": "json",
         }
 
@@ -89,7 +98,8 @@ class Station:
         # fmt: off
         command = [
             sys.executable, "-m", "dispatcher", "simulate", "--json", "--port", port, "--speed", str(SPEED),
-            "--account", "nos_rich=100", "--account", "nos_poor=0", "--journal", str(self._journal),
+            "--account", f"{self._keys[0]}=100", "--account", f"{self._keys[1]}=0", "--journal", str(self._journal),
+            "--ipfs-jwt", self._jwt,
         ]
         # fmt: on
         process = self._start("network", command, dict(os.environ))

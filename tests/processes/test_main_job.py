@@ -20,6 +20,7 @@ pytestmark = pytest.mark.processes
 
 MARKET = "nvidia-3060"
 SECRET = "canary-5f1c9d"
+PLACE = "definition.ops[0].args.env.TOKEN"
 
 
 def definition(**simulated: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def test_three_ways_in_lead_to_the_same_end(place: Station, tmp_path: Path) -> N
     # fmt: off
     shell = place.json(
         "enqueue", file, "--market", MARKET, "--timeout", "10m", "--extend-by", "10m",
-        "--max-runtime", "4h", "--max-cost", "2.50", "--request-id", "shell",
+        "--max-runtime", "4h", "--max-cost", "2.50", "--request-id", "shell", "--allow-secret", PLACE,
     )
     # fmt: on
     assert shell["new"]
@@ -77,6 +78,7 @@ def test_three_ways_in_lead_to_the_same_end(place: Station, tmp_path: Path) -> N
         "market": MARKET,
         "timeout": "10m",
         "policies": {"extend": {"by": "10m"}},
+        "allow_secrets": [PLACE],
     }
     code = f"""
 import json
@@ -120,7 +122,7 @@ def test_killed_processes_lose_nothing_and_double_nothing(place: Station, tmp_pa
     ids = [
         place.json(
             "enqueue", file, "--market", MARKET, "--timeout", "80m", "--extend-by", "80m", "--extend-margin", "30m",
-            "--request-id", f"job-{number}",
+            "--request-id", f"job-{number}", "--allow-secret", PLACE,
         )["id"]
         for number in range(6)
     ]
@@ -147,8 +149,11 @@ def test_killed_processes_lose_nothing_and_double_nothing(place: Station, tmp_pa
 def test_operators_see_stop_and_inspect(place: Station, tmp_path: Path) -> None:
     place.start_worker("one")
     file = write(tmp_path / "job.json", definition(runs_for="20h"))
-    running = place.json("enqueue", file, "--market", MARKET, "--timeout", "24h")["id"]
-    waiting = place.json("enqueue", file, "--market", MARKET, "--timeout", "1h", "--account", "poor")["id"]
+    running = place.json("enqueue", file, "--market", MARKET, "--timeout", "24h", "--allow-secret", PLACE)[
+        "id"
+    ]
+    poor = ("--market", MARKET, "--timeout", "1h", "--account", "poor", "--allow-secret", PLACE)
+    waiting = place.json("enqueue", file, *poor)["id"]
     assert poll(lambda: place.json("show", running)["state"] == "running" or None, within=PATIENCE, every=0.1)
 
     def short() -> bool | None:

@@ -19,6 +19,7 @@ READS: Final[dict[str, Call]] = {
     "required_resources": lambda p: p.required_resources(MarketAddress(MARKET)),
     "get": lambda p: p.get(RemoteAddress(ADDRESS)),
     "result": lambda p: p.result(Cid(CID)),
+    "list_jobs": lambda p: p.list_jobs(),
 }
 KEYED: Final[dict[str, Call]] = {
     "post": lambda p: p.post(cid=Cid(CID), market=MarketAddress(MARKET), seconds=1800, node=None, key=KEY),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.providers.stand_in import CID, MARKET, NODE
+from tests.providers.stand_in import ADDRESS, CID, MARKET, NODE
 
 
 class _Missing:
@@ -35,6 +35,10 @@ def market_record(**changes: Any) -> dict[str, Any]:
         "a_field_of_tomorrow": {"x": 1},
     }
     return changed(usual, **changes)
+
+
+def listed_record(**changes: Any) -> dict[str, Any]:
+    return changed({**job_record(id=7, address=ADDRESS, project=NODE), **changes})
 
 
 def job_record(**changes: Any) -> dict[str, Any]:

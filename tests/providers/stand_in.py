@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from dispatcher.domain.ids import AccountName
+from dispatcher.domain.ids import AccountName, ProjectAddress
 from dispatcher.providers.nosana import NosanaProvider
 
 API_KEY = "nos_test_key"
@@ -70,6 +70,7 @@ def provider(transport: httpx.BaseTransport | None, **changes: Any) -> NosanaPro
         "ipfs_gateway_url": "https://gateway.test/ipfs/",
         "ipfs_jwt": SecretStr(JWT),
         "transport": transport,
+        "project": ProjectAddress(NODE),
         **changes,
     }
     return NosanaProvider(**settings)

@@ -71,6 +71,10 @@ class Lab(Protocol):
         """The next write is done, and its answer lost on the way back."""
         ...
 
+    def lists(self) -> None:
+        """From now on `provider` can list its jobs (`capabilities.finds`)."""
+        ...
+
     def jobs(self) -> int:
         """How many jobs were ever posted to the network."""
         ...
@@ -289,6 +293,56 @@ class ProviderSuite:
         assert lab.jobs() == 1
         assert lab.provider.get(posted.address).timeout == 10 * MINUTE
         assert lab.provider.balance().reserved == posted.amount
+
+    # --- lists
+
+    def test_jobs_are_listed_once_it_is_known_whose(self, lab: Lab, market: Market) -> None:
+        assert not lab.provider.capabilities.finds
+        with pytest.raises(e.SettingsError):
+            lab.provider.list_jobs()
+        lab.lists()
+        assert lab.provider.capabilities.finds
+        assert lab.provider.list_jobs() == ()
+        ended = self._post(lab, market, runs_for=MINUTE)
+        lab.wait(2 * MINUTE)
+        running, queued, taken_off = (
+            _post(lab.provider, lab.provider.pin(document), market, 30 * MINUTE, key(n))
+            for n, document in enumerate(
+                [
+                    lab.definition(queued_for=0, runs_for=20 * MINUTE),
+                    lab.definition(queued_for=60 * MINUTE, runs_for=MINUTE),
+                    lab.definition(queued_for=70 * MINUTE, runs_for=MINUTE),
+                ],
+                start=2,
+            )
+        )
+        lab.wait(MINUTE)
+        lab.provider.stop(taken_off.address, key=key(1, "stop"))
+        found = lab.provider.list_jobs()
+        assert [(each.address, each.phase) for each in found] == [
+            (running.address, Phase.RUNNING),
+            (ended.address, Phase.DONE),
+            (queued.address, Phase.QUEUED),
+        ]
+        for each in found:
+            shown = lab.provider.get(each.address)
+            assert each.cid == shown.cid is not None
+            assert (each.timeout, each.started_at, each.ended_at, each.market) == (
+                shown.timeout,
+                shown.started_at,
+                shown.ended_at,
+                market.address,
+            )
+        for phase, address in (
+            (Phase.RUNNING, running.address),
+            (Phase.DONE, ended.address),
+            (Phase.QUEUED, queued.address),
+        ):
+            assert [each.address for each in lab.provider.list_jobs(phase=phase)] == [address]
+        assert lab.provider.list_jobs(phase=Phase.HOST_QUIT) == ()
+        assert lab.provider.list_jobs(market=MarketAddress(lab.unknown_job)) == ()
+        pages = [lab.provider.list_jobs(limit=2, offset=offset) for offset in (0, 2, 4)]
+        assert pages == [found[:2], found[2:], ()]
 
     # --- refusals
 

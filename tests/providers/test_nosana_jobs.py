@@ -1,13 +1,15 @@
 """What good answers about jobs are read as, and that nothing in them is guessed."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from dispatcher.domain.cid import NULL_CID
+from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.errors import MalformedAnswer, Verdict
-from dispatcher.domain.ids import RemoteAddress
+from dispatcher.domain.ids import ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import ExtendedJob, PostedJob
 from tests.providers.operations import ALL, KEYED
@@ -21,7 +23,10 @@ RUN = "HeQY62GPscQtPaNfigWsgFTEPjCUYuG8NNPQ27kTnfAD"
 
 def test_a_posted_job() -> None:
     found = asked(ALL["post"], good({"tx": "2jbw", "job": ADDRESS, "run": RUN, "credits": CREDITS, "new": 1}))
-    assert found == PostedJob(RemoteAddress(ADDRESS), RUN, Decimal("0.024"), "09ded125", "2jbw")
+    expected = PostedJob(
+        RemoteAddress(ADDRESS), RUN, Decimal("0.024"), "09ded125", "2jbw", ProjectAddress(NODE)
+    )
+    assert found == expected
 
 
 def test_what_a_posted_job_can_do_without() -> None:
@@ -215,3 +220,37 @@ def test_the_hosts_word_as_an_object_or_as_text(status: Any, result: Any, expect
     definition = DOCUMENT.decode()
     found = asked(ALL["get"], good(job_record(jobStatus=status, jobResult=result, jobDefinition=definition)))
     assert found.status == expected
+
+
+STAMPED = {"version": "0.1", "meta": {"trigger": "cli", "dispatch_id": "job_17", "dispatch_attempt": 2}}
+
+
+@pytest.mark.parametrize(
+    ("definition", "stamp", "defined"),
+    [
+        (STAMPED, Stamp("job_17", 2), True),
+        (json.dumps(STAMPED), Stamp("job_17", 2), True),
+        ({"meta": {**STAMPED["meta"], "dispatch_attempt": 2.0}}, Stamp("job_17", 2), True),  # type: ignore[dict-item]
+        ({"meta": {"dispatch_id": "job_17", "dispatch_attempt": 2.5}}, None, True),
+        ({"meta": {"dispatch_id": "job_17"}}, None, True),
+        ({"version": "0.1"}, None, True),
+        (MISSING, None, False),
+        (None, None, False),
+        ("not JSON", None, False),
+        ("[]", None, False),
+        ([STAMPED], None, False),
+    ],
+)
+def test_the_stamp_in_the_definition_where_that_is_shown(
+    definition: Any, stamp: Stamp | None, defined: bool
+) -> None:
+    found = asked(ALL["get"], good(job_record(jobDefinition=definition)))
+    assert (found.stamp, found.defined) == (stamp, defined)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1795298400, 1795298400.0), (MISSING, None), (None, None), (0, None), ("x", None), (10**12, None)],
+)
+def test_when_it_was_listed_where_the_index_knows(value: Any, expected: float | None) -> None:
+    assert asked(ALL["get"], good(job_record(listedAt=value))).listed_at == expected

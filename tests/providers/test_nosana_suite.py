@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from dispatcher.domain import errors as e
 from dispatcher.domain.cid import NULL_CID, Cid
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import PostedJob, Provider
 from dispatcher.providers.nosana import NosanaProvider
@@ -74,6 +74,11 @@ class NosanaLab:
 
     def lose_the_next_answer(self) -> None:
         self.strike({"route": "jobs.*", "kind": "lose_answer", "times": 1})
+
+    def lists(self) -> None:
+        account = self.network.accounts.of_key("nos_rich")
+        assert account is not None
+        self.provider.learn_project(ProjectAddress(account.project))
 
     def strike(self, *faults: dict[str, Any]) -> None:
         self.network.faults.replace(parse_plan(list(faults)))
@@ -224,3 +229,27 @@ def test_the_second_generation_of_the_api() -> None:
         lab.provider.stop(running.address, key=key(3, "stop"))
     with pytest.raises(e.Refused, match="finished"):
         lab.provider.extend(running.address, seconds=60, key=key(1, "extend"))
+
+
+@pytest.mark.parametrize("generation", [2, 3])
+def test_what_the_index_does_not_show_yet_is_not_listed(generation: Any) -> None:
+    lab = NosanaLab(Options(generation=generation, visible_after=60))
+    lab.lists()
+    posted = lab.post(queued_for=600)
+    lab.wait(59)
+    assert lab.provider.list_jobs() == ()
+    with pytest.raises(e.NotFound):
+        lab.provider.get(posted.address)
+    lab.wait(1)
+    assert [each.address for each in lab.provider.list_jobs()] == [posted.address]
+
+
+def test_nobody_elses_jobs_are_listed() -> None:
+    lab = NosanaLab()
+    lab.post(queued_for=600)
+    account = lab.network.accounts.of_key("nos_poor")
+    assert account is not None
+    lab.poor.learn_project(ProjectAddress(account.project))
+    assert lab.poor.list_jobs() == ()
+    lab.lists()
+    assert len(lab.provider.list_jobs()) == 1

@@ -4,7 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from dispatcher.domain.events import CallIntended, CallRefused, CallShort, Extended, StopOrdered
+from dispatcher.domain.cid import Cid
+from dispatcher.domain.events import (
+    CallIntended,
+    CallNotFound,
+    CallRefused,
+    CallShort,
+    CallUndone,
+    Extended,
+    StopOrdered,
+)
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job, Operation, Reason, State
 from dispatcher.simulator.jobs import End
@@ -22,8 +31,9 @@ def _wrong(simulation: Simulation) -> Iterator[str]:
     world = simulation.world
     jobs = world.parts.store.list_jobs(limit=100_000)
     remotes: defaultdict[str, list[Remote]] = defaultdict(list)
+    stamped = {job.cid: job.id for job in jobs if job.stamped}
     for remote in world.network:
-        remotes[str(remote.key).split(":")[0]].append(remote)
+        remotes[stamped.get(Cid(remote.cid), str(remote.key).split(":")[0])].append(remote)
     yield from _intake(simulation, jobs)
     yield from (f"a duplicate: {duplicate}" for duplicate in world.network.ledger.duplicates)
     yield from (f"job {job_id} on the network is nobody's" for job_id in set(remotes) - {j.id for j in jobs})
@@ -110,13 +120,17 @@ def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iter
                 under_way.discard(key_root(event.key))
                 if event.landed:
                     counted.add(key_root(event.key))
-            case CallRefused() | CallShort():
+            case CallRefused() | CallShort() | CallUndone() | CallNotFound():
                 under_way.discard(key_root(event.key))
             case _:
                 pass
     if len(counted) != job.extends:
         yield f"counts {job.extends} extensions, its log {len(counted)}"
-    if not counted <= landed or not landed <= counted | under_way:
+    if not simulation.dangers.keyed:
+        times = sum(r.kind == "extend" for remote in remotes for r in remote.reservations)
+        if not len(counted) <= times <= len(counted | under_way):
+            yield f"extensions landed: {times}, counted: {sorted(map(str, counted))}"
+    elif not counted <= landed or not landed <= counted | under_way:
         yield f"extensions landed: {sorted(map(str, landed))}, counted: {sorted(map(str, counted))}"
 
 

@@ -5,15 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 _WRITES = ["jobs.list", "jobs.extend", "jobs.stop"]
-_ROUTES = [*_WRITES, "jobs.get", "credits.balance", "ipfs.pin", "ipfs.get", "markets.get", "jobs.*", "*"]
+_ROUTES = [
+    *_WRITES,
+    "jobs.get",
+    "jobs.query",
+    "credits.balance",
+    "ipfs.pin",
+    "ipfs.get",
+    "markets.get",
+    "jobs.*",
+    "*",
+]
 _ROUTINE = ["lose_answer", "status", "in_progress"]
+_OF_KEYS = {"in_progress", "expire_key"}
 _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list_late"]
 
 
 @dataclass(frozen=True, slots=True)
 class Dangers:
-    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job;
-    `lasts` is seconds."""
+    """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job,
+    `damage` agenda entries that get lost or are put off, per job; `lasts` is seconds."""
 
     accounts: dict[str, str]
     faults: list[dict[str, Any]]
@@ -30,15 +41,24 @@ class Dangers:
     credit: list[str]
     rich_at_last: bool
     claws_back: bool
+    damage: float
+    keyed: bool
+    requests_per_second: float
 
 
 def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
     """Some seeds are calm but poor, some are rich but stormy, most are in between."""
+    keyed = rng.random() < 0.6
     scarce = rng.random() < 0.5
     claws_back = rng.random() < 0.3
-    faults = [_fault(rng) for _ in range(rng.choice([0, 1, 3, 6]))]
+    faults = [_fault(rng, keyed=keyed) for _ in range(rng.choice([0, 1, 3, 6]))]
     if claws_back:
         faults.append({"route": "*", "kind": "drop_credit", "amount": "0.1", "probability": 0.003})
+    if (
+        rng.random() < 0.4
+    ):  # nobody answers, for so many calls: an outage, until breakers have tried often enough
+        kind, times = rng.choice(["cut", "lose_answer"]), rng.choice([20, 60])
+        faults.insert(0, {"route": "*", "kind": kind, "times": times})
     purse = str(round(jobs * rng.choice([0.004, 0.01, 0.02]), 3)) if scarce else "1000"
     arrivals = ["0.01", "0.05", "0.2"] if scarce else []
     return Dangers(
@@ -57,11 +77,14 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         credit=[*arrivals, *(["-0.02", "-0.3"] if claws_back else [])],
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
+        damage=rng.choice([0, 0, 0.3, 2.0]),
+        keyed=keyed,
+        requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
 
 
-def _fault(rng: random.Random) -> dict[str, Any]:
-    kind = rng.choice(_KINDS)
+def _fault(rng: random.Random, *, keyed: bool) -> dict[str, Any]:
+    kind = rng.choice([kind for kind in _KINDS if keyed or kind not in _OF_KEYS])
     fault: dict[str, Any] = {"kind": kind, "route": rng.choice(_ROUTES)}
     fault["probability"] = rng.choice([0.02, 0.1, 0.3])
     match kind:
@@ -84,7 +107,8 @@ def _fault(rng: random.Random) -> dict[str, Any]:
         case "expire_key":
             fault["route"] = rng.choice([*_WRITES, "jobs.*"])
         case "list_late":
-            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300])}
+            # Without keys a post is looked for, and five minutes are all that an index may lag then.
+            fault |= {"route": "jobs.list", "seconds": rng.choice([5, 40, 300 if keyed else 60])}
         case _:
             pass
     return fault

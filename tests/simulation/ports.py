@@ -81,6 +81,8 @@ class Port:
 
     def __getattr__(self, method: str) -> Any:
         value = getattr(self._port, method)
+        if not callable(value):
+            return value  # what it says of itself is no call
         name, crossing, watch = f"{self._name}.{method}", self._crossing, self._watch
 
         def crossed(*args: Any, **kwargs: Any) -> Any:
@@ -135,6 +137,10 @@ class WatchedStore:
             self._books.stops.setdefault(job_id, now)
         return answer
 
+    def note_stray(self, stray: Any) -> Any:
+        self._store.note_stray(stray)
+        self._books.written.add(f"stray:{stray.address}:stop:{stray.epoch}")
+
     def _saved(self, what: str, claim: Any, job: Any, log: Any) -> None:
         if self._books.claims.get(job.id) != claim.token:
             now = self._books.claims.get(job.id)
@@ -185,13 +191,14 @@ class Networks:
     """The accounts, each behind a crossing."""
 
     def __init__(self, providers: Any, crossing: Crossing, books: Books) -> None:
-        self._all = {name: Network(providers.account(name), crossing, books) for name in providers.names()}
+        self._providers, self._crossing, self._books = providers, crossing, books
 
-    def account(self, name: Any) -> Network:
-        return self._all[name]
+    def account(self, name: Any, *, before: float | None = None) -> Network:
+        return Network(self._providers.account(name, before=before), self._crossing, self._books)
 
     def names(self) -> tuple[Any, ...]:
-        return tuple(self._all)
+        names: tuple[Any, ...] = self._providers.names()
+        return names
 
 
 def _subject(args: Any, kwargs: Any) -> str:

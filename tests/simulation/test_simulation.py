@@ -20,6 +20,7 @@ from dispatcher.domain.job import Job, Phase
 from dispatcher.engine import advance
 from dispatcher.ports.ledger import Held
 from dispatcher.store.memory import MemoryLedger, MemoryStore
+from tests.simulation import world
 from tests.simulation.run import simulate
 from tests.simulation.story import report
 
@@ -45,8 +46,9 @@ def test_a_simulation_is_not_a_walk_in_the_park() -> None:
         for line in simulate(seed, 10).trace:
             words = line.what.split()
             seen |= {words[0], words[-1]}
-    assert {"dies", "stalls", "waits", "host", "credit"} <= seen
+    assert {"dies", "stalls", "waits", "host", "credit", "loses", "puts"} <= seen
     assert {"LeaseLost", "NoAnswer", "Unavailable", "KeyInProgress", "NotFound", "NotPossible"} <= seen
+    assert {"NotSent", "Held"} <= seen
 
 
 def test_the_same_seed_is_the_same_story_even_in_another_process() -> None:
@@ -98,7 +100,9 @@ def without_intents(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is set aside before it is spent."""
-    monkeypatch.setattr(MemoryLedger, "hold", lambda self, account, job, hold, amount: Held(Decimal(amount)))
+    monkeypatch.setattr(
+        MemoryLedger, "hold", lambda self, account, job, hold, amount, **rest: Held(Decimal(amount))
+    )
 
 
 def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,13 +121,19 @@ def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "RULES", (*others, planner.stop))
 
 
+def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks the store over: what falls off the agenda stays off it."""
+    monkeypatch.setattr(world, "reconcile_in_turn", lambda parts: None)
+
+
 @pytest.mark.parametrize(
     ("take_out", "caught_by"),
     [
         (without_token_check, "under claim"),
         (without_intents, "which nobody has written down"),
-        (without_holds, "the network had too little"),
+        (without_holds, "drift_usd"),  # the audit of the books is the first to see it
         (without_stop_check, "was begun after the stop was ordered"),
+        (without_rounds, "is not over, and never due"),
     ],
 )
 def test_a_guard_that_is_taken_out_is_missed(

@@ -8,17 +8,21 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from dispatcher.domain.errors import NotPossible, RequestConflict, UnknownJob
-from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Reason
+from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
+from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
+from dispatcher.domain.job import FINAL_STATES, Reason
 from dispatcher.domain.request import JobRequest
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
+from dispatcher.engine.freezing import thaw
+from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
+from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
+from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
 from tests.simulation.faults import Dangers, draw_dangers
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
@@ -46,6 +50,7 @@ class Simulation:
             accounts=self.dangers.accounts,
             faults=self.dangers.faults,
             timing=Timing(retention=FOREVER),
+            options=Options(generation=3 if self.dangers.keyed else 2),
         )
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
@@ -54,7 +59,13 @@ class Simulation:
         self.crossing.pauses, self.crossing.stalls = self.dangers.pauses, self.dangers.stalls
         self.crossing.dies = self.dangers.dies
         self.world.transport = SimulatedTransport(self.world.network, waited=self._waits)
+        self.world.traffic = Port(self.world.traffic, self.crossing, "traffic")
+        self.world.requests_per_second = self.dangers.requests_per_second
         self.names = list(self.dangers.accounts)
+        for name in self.names:
+            account = self.world.network.accounts.of_key(f"nos_{name}")
+            assert account is not None
+            self.world.parts.store.note_project(AccountName(name), ProjectAddress(account.project))
         providers = Accounts({AccountName(name): self.world.provider(name) for name in self.names})
         networks = Networks(providers, self.crossing, self.books)
         self.shared = replace(
@@ -71,6 +82,7 @@ class Simulation:
         self.accepted: dict[str, set[JobId]] = {}
         self.anonymous: list[JobId] = []
         self.known: list[JobId] = []
+        self.mended = 0
         self.peace_at = START
         self.moments = self._moments(jobs)
 
@@ -84,8 +96,11 @@ class Simulation:
             (self.dangers.meddling, self._operate),
             (0.5 if self.dangers.credit else 0.0, self._credit),
             (0.1, self._quit_host),
+            (self.dangers.damage, self._damage),
         ):
             drawn += [(rng.random() * lasts, happens) for _ in range(int(often * jobs))]
+        # Beats ask for a round about every minute, and there may be two of them.
+        drawn += [(rng.random() * lasts, self._beat) for _ in range(int(lasts / 60))]
         return sorted(((START + at, happens) for at, happens in drawn), key=lambda m: m[0], reverse=True)
 
     def books_of(self, account: AccountName) -> Any:
@@ -93,7 +108,7 @@ class Simulation:
         return self.world.parts.ledger._accounts[account]  # type: ignore[attr-defined]
 
     def _worker(self, skew: float) -> Parts:
-        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets())
+        return replace(self.shared, clock=WorkerClock(self.clock, skew), markets=Markets(), lists=Lists())
 
     # The trace, and time
 
@@ -121,7 +136,7 @@ class Simulation:
         store, now = self.world.parts.store, self.clock.at
         if not full and (due := store.earliest_due()) is not None:
             moments.append(due - self.skews[worker] + 0.001)
-        if not full and store.waiting_accounts():
+        if not full and store.waiting_lines():
             moments.append(now + (UNHURRIED if calmly else self.world.parts.timing.credit_watch))
         if not moments:
             return False
@@ -214,6 +229,29 @@ class Simulation:
             self.told("outside", "host quits", job.address)
             self.world.network.quit_host(job)
 
+    def _beat(self) -> None:
+        worker = self.rng.choice(list(self.workers))
+        self._start("beat", "reconcile", lambda: reconcile_in_turn(self.workers[worker]), self._mended)
+
+    def _mended(self, found: Any) -> None:
+        """Where nothing was damaged there is nothing to mend."""
+        if found is not None:
+            self.mended += len(found.findings)
+            if found.findings and not self.dangers.damage:
+                self.story.wrong.append(f"mended, though nothing was damaged: {found.findings[:3]}")
+
+    def _damage(self) -> None:
+        """The agenda forgets a job, or puts it off for a week."""
+        due = self.world.parts.store._agenda  # type: ignore[attr-defined]
+        ids = sorted(due.keys())
+        if not ids:
+            return
+        job_id, lost = self.rng.choice(ids), self.rng.random() < 0.7
+        self.told("outside", "loses an agenda entry" if lost else "puts an agenda entry off", job_id)
+        due.discard(job_id)
+        if not lost:
+            due.set(job_id, self.clock.at + 7 * 86400.0)
+
     # The two halves
 
     def run(self) -> Story:
@@ -226,7 +264,10 @@ class Simulation:
                 self.baton.close()
         self.story.wrong += self.books.wrong
         self.story.wrong += [
-            f"logged: {line}" for line in logs if line["log_level"] in {"error", "critical", "exception"}
+            f"logged: {line}"
+            for line in logs
+            if line["log_level"] in {"error", "critical", "exception"}
+            and not (line["event"] == "account_frozen" and self.dangers.claws_back)
         ]
         self.story.jobs = len(self.world.parts.store.list_jobs(limit=100_000))
         self.story.calls = self.crossing.calls
@@ -262,9 +303,14 @@ class Simulation:
         """No faults, nobody dies, every request is sent once more, and the time is given that it takes."""
         self.told("outside", "peace", "")
         self.peace_at = self.clock.at
-        self.moments = []
+        self.moments = [(self.clock.at + 60.0 * minute, self._beat) for minute in range(6, 0, -1)]
         self.crossing.dies = self.crossing.stalls = self.bell.drops = self.bell.doubles = 0.0
         self.world.network.faults.replace(parse_plan([]))
+        for name in self.names:
+            # A person puts back what was clawed back, and lets the account spend again.
+            if (lacking := -self.available(name)) > 0:
+                self.world.credit(name, str(lacking))
+            self._thaw(AccountName(name))
         self.asked += self.unasked
         for request in self.asked:
             if request.request_id is not None and not self._failed:
@@ -279,6 +325,8 @@ class Simulation:
                 self.baton.resume(rng.choice(awake))
             elif self.bell.rung:
                 self._advance(rng.choice(workers))
+            elif self.moments and self.moments[-1][0] <= self.clock.at:
+                self.moments.pop()[1]()
             else:
                 worker = rng.choice(workers)
                 if self._only_waits_for_credit() or not self._leap(worker, calmly=True):
@@ -291,9 +339,23 @@ class Simulation:
             live = [f"{job.id} {job.state} {job.reason}" for job in self.world.live()]
             self.story.wrong.append(f"a day later not all is over: {live}")
 
+    def _thaw(self, name: AccountName) -> None:
+        """As a person does: again, while the balance cannot be had."""
+        for _ in range(200):
+            try:
+                thaw(self.world.parts, name)
+                return
+            except NotSent:
+                self.clock.move(1)
+        self.story.wrong.append(f"{name} cannot be thawed")
+
     def _only_waits_for_credit(self) -> bool:
-        """Whether every job that is not over has tried in vain for credit since long after peace came."""
-        live = self.world.live()
+        """Whether every job that is not over has tried in vain for credit since long after peace came, and every other
+        one was closed: whoever ended it may have died before."""
+        live, store = self.world.live(), self.world.parts.store
+        ended = (job.id for job in store.list_jobs(states=list(FINAL_STATES), limit=100_000))
+        if any(store.next_due(job_id) is not None for job_id in ended):
+            return False
         return all(
             job.wait is not None
             and job.wait.reason is Reason.AWAITING_CREDIT

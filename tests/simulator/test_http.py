@@ -17,6 +17,8 @@ from dispatcher.simulator.routes import route_of
         ("GET", "/credits/balance", "credits.balance", ""),
         ("POST", "/api/jobs/list", "jobs.list", ""),
         ("POST", "/jobs/list", "jobs.list", ""),
+        ("GET", "/api/jobs/", "jobs.query", ""),
+        ("GET", "/jobs", "jobs.query", ""),
         ("GET", "/api/jobs/abc", "jobs.get", "abc"),
         ("GET", "/api/jobs/abc/", "jobs.get", "abc"),
         ("GET", "/jobs/abc", "jobs.get", "abc"),
@@ -50,7 +52,7 @@ def test_routes(method: str, path: str, name: str, target: str) -> None:
         ("DELETE", "/api/jobs/abc"),
         ("POST", "/api/jobs/abc/resume"),
         ("POST", "/api/jobs/abc/stop/now"),
-        ("GET", "/api/jobs"),
+        ("POST", "/api/jobs"),
     ],
 )
 def test_there_is_nothing_else(world: Any, method: str, path: str) -> None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from dispatcher.domain.ids import AccountName, HoldId, JobId
-from dispatcher.ports.ledger import Held, Ledger, Short
+from dispatcher.ports.ledger import Frozen, Held, Ledger, Over, Short
 from dispatcher.ports.provider import Balance
 from tests.store.records import T0
 
@@ -22,8 +22,8 @@ def shown(ledger: Ledger, assigned: str, reserved: str = "0", settled: str = "0"
     assert ledger.put_balance(ACCOUNT, marker, balance(assigned, reserved, settled), now=T0)
 
 
-def hold(ledger: Ledger, amount: str, name: HoldId = POST, job: JobId = JOB) -> Held | Short:
-    return ledger.hold(ACCOUNT, job, name, Decimal(amount))
+def hold(ledger: Ledger, amount: str, name: HoldId = POST, job: JobId = JOB) -> Held | Short | Over | Frozen:
+    return ledger.hold(ACCOUNT, job, name, Decimal(amount), now=T0)
 
 
 def sums(ledger: Ledger) -> tuple[Decimal | None, Decimal, Decimal, Decimal]:

@@ -8,11 +8,12 @@ import redis
 
 from dispatcher.ports.ledger import Ledger
 from dispatcher.ports.store import JobStore
-from dispatcher.store.memory import MemoryLedger, MemoryStore
-from dispatcher.store.redis import RedisLedger, RedisStore
+from dispatcher.ports.traffic import Traffic
+from dispatcher.store.memory import MemoryLedger, MemoryStore, MemoryTraffic
+from dispatcher.store.redis import RedisLedger, RedisStore, RedisTraffic
 from tests.servers import redis_client, redis_url
 
-__all__ = ["client", "ledger", "redis_client", "redis_url", "store"]
+__all__ = ["client", "ledger", "redis_client", "redis_url", "store", "traffic"]
 
 FAKE_AND_REAL = [pytest.param("fakeredis"), pytest.param("redis", marks=pytest.mark.redis)]
 
@@ -47,3 +48,8 @@ def store(backend: redis.Redis | None) -> JobStore:
 @pytest.fixture
 def ledger(backend: redis.Redis | None) -> Ledger:
     return MemoryLedger() if backend is None else RedisLedger(backend, "test")
+
+
+@pytest.fixture
+def traffic(backend: redis.Redis | None) -> Traffic:
+    return MemoryTraffic() if backend is None else RedisTraffic(backend, "test")

@@ -5,7 +5,7 @@ from typing import Any
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.cid import cid_of
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Ending, FollowUp, Job, Reason, State
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.request import JobSpec
@@ -95,6 +95,10 @@ def extend(seconds: int = 600, at: float = T0, by: str = "operator") -> Command:
 
 def retry(at: float = T0, by: str = "credit") -> Command:
     return Command("retry", by, at)
+
+
+def resolve(at: float = T0, by: str = "operator", address: str | None = None) -> Command:
+    return Command("resolve", by, at, address=None if address is None else RemoteAddress(address))
 
 
 def account(name: str = "default") -> AccountName:

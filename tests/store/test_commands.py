@@ -19,6 +19,7 @@ from tests.store.records import (
     extend,
     in_store,
     job_id,
+    resolve,
     retry,
     short_of_credit,
     stop,
@@ -29,7 +30,13 @@ LATER = Next(T0 + 500, FollowUp.POLL)
 
 @pytest.mark.parametrize(
     ("command", "follow_up"),
-    [(stop(), FollowUp.STOP), (extend(), FollowUp.EXTEND), (retry(), FollowUp.DISPATCH)],
+    [
+        (stop(), FollowUp.STOP),
+        (extend(), FollowUp.EXTEND),
+        (retry(), FollowUp.DISPATCH),
+        (resolve(), FollowUp.DISPATCH),
+        (resolve(address="GWECtAsFvcBZw79Y5uHUpdGxy6LNEQtmFvzZNW9xd8oq"), FollowUp.DISPATCH),
+    ],
 )
 def test_a_command_makes_the_job_due_at_once_and_waits_for_the_claim(
     store: JobStore, command: Command, follow_up: FollowUp
@@ -94,8 +101,10 @@ def test_a_stop_goes_first_and_a_retry_last(
     assert store.take_due(now=T0, limit=1, grace=30)[0].follow_up is follow_up
 
 
-@pytest.mark.parametrize("make", [stop, retry])
-def test_of_several_stops_or_retries_one_is_kept(store: JobStore, make: Callable[..., Command]) -> None:
+@pytest.mark.parametrize("make", [stop, retry, resolve])
+def test_of_several_stops_retries_or_resolutions_one_is_kept(
+    store: JobStore, make: Callable[..., Command]
+) -> None:
     job = added(store)
     for command in (make(by="first"), extend(), make(by="second")):
         assert store.command(job.id, command, now=T0)

@@ -105,7 +105,9 @@ def test_holds_together_never_exceed_the_balance(stores: Stores) -> None:
 
     def spend(number: int) -> list[Held]:
         job = JobId(f"job_{number}")
-        tried = [ledger.hold(account(), job, HoldId(f"{job}:{nth}"), Decimal("0.25")) for nth in range(20)]
+        tried = [
+            ledger.hold(account(), job, HoldId(f"{job}:{nth}"), Decimal("0.25"), now=T0) for nth in range(20)
+        ]
         return [answer for answer in tried if isinstance(answer, Held)]
 
     held = [answer for answers in at_once(spend) for answer in answers]
@@ -120,7 +122,10 @@ def test_one_hold_is_made_of_many_equal_ones(stores: Stores) -> None:
     ledger.put_balance(account(), ledger.marker(account()), balance, now=T0)
     job, hold = JobId("job_1"), HoldId("job_1:post:1")
 
-    assert at_once(lambda _: ledger.hold(account(), job, hold, Decimal(4))) == [Held(Decimal(4))] * THREADS
+    assert (
+        at_once(lambda _: ledger.hold(account(), job, hold, Decimal(4), now=T0))
+        == [Held(Decimal(4))] * THREADS
+    )
     at_once(lambda _: ledger.confirm(account(), hold, Decimal(4)))
     at_once(lambda _: ledger.settle(account(), job, Decimal(3)))
 
@@ -139,7 +144,7 @@ def test_money_that_comes_and_goes_adds_up(stores: Stores) -> None:
             job = JobId(f"job_{number}_{nth}")
             for call in range(3):
                 hold = HoldId(f"{job}:{call}")
-                assert isinstance(ledger.hold(account(), job, hold, Decimal("1.1")), Held)
+                assert isinstance(ledger.hold(account(), job, hold, Decimal("1.1"), now=T0), Held)
                 if (nth + call) % 3 == 0:
                     ledger.void(account(), hold)
                 else:

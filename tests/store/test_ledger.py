@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from dispatcher.domain.errors import Bug
-from dispatcher.domain.ids import AccountName, HoldId
+from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.ports.ledger import Held, Ledger, LedgerView, Marker, Short
 from tests.store.books import ACCOUNT, EXTEND, JOB, OTHER, POST, balance, hold, shown, sums, usd
 from tests.store.records import T0
@@ -159,7 +159,7 @@ def test_accounts_are_told_apart(ledger: Ledger) -> None:
     ledger.put_balance(other, ledger.marker(other), balance("1"), now=T0)
     hold(ledger, "6")
 
-    assert ledger.hold(other, JOB, POST, Decimal("0.5")) == Held(Decimal("0.5"))
+    assert ledger.hold(other, JOB, POST, Decimal("0.5"), now=T0) == Held(Decimal("0.5"))
     ledger.settle(other, JOB, Decimal("0.5"))
 
     assert sums(ledger) == usd("4", "6", "6", "0")
@@ -192,7 +192,7 @@ def test_amounts_that_cannot_be_counted_are_refused(ledger: Ledger, amount: str)
     wrong = Decimal(amount)
 
     with pytest.raises(Bug):
-        ledger.hold(ACCOUNT, JOB, POST, wrong)
+        ledger.hold(ACCOUNT, JOB, POST, wrong, now=T0)
     with pytest.raises(Bug):
         ledger.confirm(ACCOUNT, POST, wrong)
     with pytest.raises(Bug):
@@ -211,6 +211,26 @@ def test_balances_that_cannot_be_counted_are_refused(ledger: Ledger, amount: str
 
 def test_a_negative_balance_pays_for_nothing(ledger: Ledger) -> None:
     shown(ledger, "-5")
+    assert ledger.view(ACCOUNT).available == Decimal(-5)
+
+    ledger.thaw(ACCOUNT)
 
     assert hold(ledger, "0.001") == Short(Decimal(-5))
     assert ledger.view(ACCOUNT).available == Decimal(-5)
+
+
+def test_jobs_with_holds_come_in_the_order_of_their_ids(ledger: Ledger) -> None:
+    shown(ledger, "100")
+    hold(ledger, "1", HoldId("job_2:post:1"), JobId("job_2"))
+    hold(ledger, "2.5", POST, JOB)
+    hold(ledger, "0.25", EXTEND, JOB)
+    ledger.confirm(ACCOUNT, POST, Decimal(2))
+    hold(ledger, "4", HoldId("job_3:post:1"), JobId("job_3"))
+    ledger.settle(ACCOUNT, JobId("job_3"), Decimal(1))
+
+    first, second = (JOB, Decimal("2.25")), (OTHER, Decimal(1))
+    assert ledger.jobs_with_holds(ACCOUNT, 10) == [first, second]
+    assert ledger.jobs_with_holds(ACCOUNT, 1) == [first]
+    assert ledger.jobs_with_holds(ACCOUNT, 10, JOB) == [second]
+    assert ledger.jobs_with_holds(ACCOUNT, 0) == []
+    assert ledger.jobs_with_holds(AccountName("other"), 10) == []

@@ -96,7 +96,7 @@ def use_everything(store: RedisStore, ledger: RedisLedger) -> None:
     assert store.take_turn("a", now=T0, period=1)
     balance = Balance(Decimal(10), Decimal(0), Decimal(0))
     assert ledger.put_balance(account(), ledger.marker(account()), balance, now=T0)
-    assert ledger.hold(account(), job.id, HoldId("h"), Decimal(1)) == Held(Decimal(1))
+    assert ledger.hold(account(), job.id, HoldId("h"), Decimal(1), now=T0) == Held(Decimal(1))
     assert ledger.view(account()).available == 9
     assert ledger.view(account()).balance_at == T0
 

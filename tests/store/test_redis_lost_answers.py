@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 import redis
 
-from dispatcher.domain.ids import HoldId, JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.budget import Budget, Scope, Window
+from dispatcher.domain.crashes import Crash, Trouble
+from dispatcher.domain.ids import HoldId, JobId, LeaseToken
+from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
-from dispatcher.ports.ledger import Held
+from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
+from dispatcher.ports.ledger import Audit, Frozen, Held
+from dispatcher.ports.mending import Damage
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Added, Next
-from dispatcher.store.redis import RedisLedger, RedisStore, connect
+from dispatcher.ports.traffic import Admitted, Lane
+from dispatcher.store.redis import RedisLedger, RedisStore, RedisTraffic, connect
 from tests.store.records import (
     DAY,
     LEASE,
@@ -26,9 +31,19 @@ from tests.store.records import (
     job_id,
     new_job,
     short_of_credit,
+    stop,
 )
 
 LATER = Next(T0 + 500, FollowUp.POLL)
+BUG = Crash("ValueError: x", "Traceback")
+
+
+def kill(store: RedisStore, job: JobId) -> Trouble:
+    """The job is a dead letter."""
+    token = claimed(store, job).token
+    trouble = store.crashed(job, token, BUG, now=T0, retry_at=T0, at_most=1)
+    assert trouble is not None
+    return trouble
 
 
 Connection: Any = redis.Connection
@@ -106,6 +121,13 @@ class TestLostAnswers:
         assert answers == [Added(job_id(1), new=True), Added(job_id(2), new=True)]
         assert store.events(job_id(1)) == [jobs[0].enqueued]
 
+    def test_command_many(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        jobs = [added(store, number).id for number in range(1, 4)]
+
+        assert lossy(lambda: store.command_many(jobs, extend(), now=T0)) == 3
+
+        assert [claimed(store, job).commands for job in jobs] == [(extend(),)] * 3
+
     def test_claim(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
         job = added(store)
         claimed(store, job.id, T0 - LEASE)
@@ -171,16 +193,69 @@ class TestLostAnswers:
 
         assert claimed(store, job.id).commands == (extend(1), extend(1))
 
+    @pytest.mark.parametrize("at_most", [2, 3])
+    def test_crashes(self, store: RedisStore, lossy: Callable[[Any], Any], at_most: int) -> None:
+        job = added(store)
+        first = claimed(store, job.id)
+        store.crashed(job.id, first.token, BUG, now=T0, retry_at=T0, at_most=9)
+        claim = claimed(store, job.id)
+
+        trouble = lossy(
+            lambda: store.crashed(job.id, claim.token, BUG, now=T0, retry_at=T0 + 4, at_most=at_most)
+        )
+
+        assert (trouble.crashes, trouble.dead) == (2, at_most == 2)
+        assert store.trouble(job.id) == trouble
+        assert trouble.retry_at == (None if at_most == 2 else T0 + 4)
+
+    def test_dead_letters(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        other = added(store, 2)
+        kill(store, other.id)
+        store.revive([other.id], now=T0)
+        again = kill(store, other.id)
+        store.discard(other.id, again.token, now=T0, retention=DAY)
+        store.exhume(other.id, LeaseToken(99), now=T0, lease=LEASE)
+        job = added(store)
+        kill(store, job.id)
+
+        assert lossy(lambda: store.revive([job.id], now=T0)) == [job.id]
+        letter = kill(store, job.id)
+        token = lossy(lambda: store.exhume(job.id, letter.token, now=T0, lease=LEASE))
+        assert token == letter.token + 1
+        assert lossy(lambda: store.discard(job.id, token, now=T0, retention=DAY))
+        assert store.counts()[State.FAILED] == 1
+
+    def test_a_stop_that_revives(self, store: RedisStore, lossy: Callable[[Any], Any]) -> None:
+        job = added(store)
+        store.command(job.id, extend(1), now=T0)
+        kill(store, job.id)
+
+        assert lossy(lambda: store.command(job.id, stop(), now=T0))
+
+        assert claimed(store, job.id).commands == (extend(1), stop())
+
+    def test_mend(self, store: RedisStore, redis_client: redis.Redis, lossy: Callable[[Any], Any]) -> None:
+        job, ghost = added(store), job_id(9)
+        store.mend([job.id], now=T0, grace=10)
+        redis_client.zrem("test:agenda", job.id)
+        redis_client.zadd("test:agenda", {ghost: T0})
+
+        found = lossy(lambda: store.mend([job.id, ghost], now=T0, grace=10))
+
+        assert [each.damages for each in found] == [(Damage.NOT_ON_AGENDA,), (Damage.GONE,)]
+        assert len(claimed(store, job.id).commands) == 1
+        assert [each.damages for each in store.mend([job.id, ghost], now=T0, grace=10)] == [(), ()]
+
     def test_ledger(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         job, hold, other = JobId("job"), HoldId("hold"), HoldId("other")
         for name in (hold, other):
-            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0))
+            ledger.hold(account(), JobId("warm"), HoldId(f"warm-{name}"), Decimal(0), now=T0)
         ledger.settle(account(), JobId("warm"), Decimal(0))
         ledger.confirm(account(), HoldId("unknown"), Decimal(0))
         ledger.void(account(), HoldId("unknown"))
 
-        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6))) == Held(Decimal(6))
-        assert ledger.hold(account(), job, other, Decimal(3)) == Held(Decimal(3))
+        assert lossy(lambda: ledger.hold(account(), job, hold, Decimal(6), now=T0)) == Held(Decimal(6))
+        assert ledger.hold(account(), job, other, Decimal(3), now=T0) == Held(Decimal(3))
         lossy(lambda: ledger.void(account(), other))
         assert ledger.view(account()).available == 4
         lossy(lambda: ledger.confirm(account(), hold, Decimal(5)))
@@ -191,3 +266,75 @@ class TestLostAnswers:
         marker = ledger.marker(account())
         assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
         assert ledger.view(account()).available == 8
+
+    def test_spending(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
+        scope, audit = Scope("label:a"), Audit(T0, *[Decimal(0)] * 3, "", 0, Decimal(0))
+        budget = Budget(scope, Window.TOTAL, Decimal(5))
+        ledger.set_budget(Budget(scope, Window.DAY, Decimal(5)), now=T0)
+        ledger.remove_budget(scope, Window.DAY)
+        ledger.freeze(account("other"), "", by="me", now=T0)
+        ledger.keep_audit(account("other"), audit, replaces=None)
+        ledger.hold(account(), JobId("warm"), HoldId("warm"), Decimal(0), now=T0)
+
+        lossy(lambda: ledger.set_budget(budget, now=T0))
+        job, hold = JobId("job"), HoldId("hold")
+        held = lossy(lambda: ledger.hold(account(), job, hold, Decimal(3), now=T0, scopes=[scope]))
+        assert held == Held(Decimal(3))
+        assert [(use.used, use.held) for use in ledger.budgets(now=T0)] == [(3, 3)]
+        lossy(lambda: ledger.settle(account(), job, Decimal(2)))
+        assert [(use.used, use.held) for use in ledger.budgets(now=T0)] == [(2, 0)]
+        lossy(lambda: ledger.remove_budget(scope, Window.TOTAL))
+        assert ledger.budgets(now=T0) == []
+        lossy(lambda: ledger.freeze(account(), "why", by="me", now=T0))
+        assert ledger.view(account()).frozen == Frozen(T0, "why", "me")
+        assert lossy(lambda: ledger.keep_audit(account(), audit, replaces=None))
+
+
+@pytest.mark.redis
+class TestLostAnswersOfTraffic:
+    """A call counts once, however often its answer is lost."""
+
+    LANE, LIMITS = Lane(account(), "api.test"), Limits.of(10)
+
+    @pytest.fixture
+    def traffic(self, lossy_client: redis.Redis) -> RedisTraffic:
+        traffic = RedisTraffic(lossy_client, "test")
+        self.tell(traffic, Outcome.ANSWERED)
+        return traffic
+
+    def ask(self, traffic: RedisTraffic, at: float = T0) -> Admitted:
+        admitted = traffic.admit(self.LANE, urgency=Urgency.LOOK, now=at, limits=self.LIMITS)
+        assert isinstance(admitted, Admitted)
+        return admitted
+
+    def tell(self, traffic: RedisTraffic, outcome: Outcome) -> frozenset[Change]:
+        return traffic.answered(self.LANE, self.ask(traffic), outcome, now=T0, limits=self.LIMITS)
+
+    def test_failures(self, traffic: RedisTraffic, lossy: Callable[[Any], Any]) -> None:
+        for _ in range(7):
+            admitted = self.ask(traffic)
+            lossy(
+                lambda given=admitted: traffic.answered(
+                    self.LANE, given, Outcome.FAILED, now=T0, limits=self.LIMITS
+                )
+            )
+        assert traffic.view(self.LANE, now=T0, limits=self.LIMITS).failures == 7
+        admitted = self.ask(traffic)
+        opened = lossy(
+            lambda: traffic.answered(self.LANE, admitted, Outcome.FAILED, now=T0, limits=self.LIMITS)
+        )
+        assert opened == {Change.OPENED}
+        trial = lossy(lambda: self.ask(traffic, T0 + 5))
+        assert trial.trial  # it stays the trial that it was when its first answer got lost
+        tried = lossy(
+            lambda: traffic.answered(self.LANE, trial, Outcome.ANSWERED, now=T0 + 5, limits=self.LIMITS)
+        )
+        assert tried == {Change.CLOSED}
+
+    def test_pauses(self, traffic: RedisTraffic, lossy: Callable[[Any], Any]) -> None:
+        admitted = self.ask(traffic)
+        paused = lossy(
+            lambda: traffic.answered(self.LANE, admitted, Outcome.LIMITED, now=T0, limits=self.LIMITS)
+        )
+        assert paused == {Change.PAUSED}
+        assert traffic.view(self.LANE, now=T0, limits=self.LIMITS).paused_until == T0 + 1

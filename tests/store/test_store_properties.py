@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.crashes import Crash
 from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.job import FollowUp, Job, Reason, State
 from dispatcher.domain.lifecycle import apply
@@ -29,11 +30,16 @@ STEPS = st.one_of(
     st.tuples(st.just("save"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2)),
     st.tuples(st.just("turn"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
     st.tuples(st.just("release"), NUMBERS, HAPPENINGS, SECONDS, st.integers(0, 2), st.sampled_from(FollowUp)),
-    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry"])),
+    st.tuples(st.just("command"), NUMBERS, st.sampled_from(["stop", "extend", "retry", "resolve"])),
+    st.tuples(st.just("command_many"), st.lists(NUMBERS, max_size=3), st.sampled_from(["stop", "extend"])),
     st.tuples(st.just("take_due"), st.integers(0, 3), SECONDS.filter(bool)),
     st.tuples(st.just("wake"), st.lists(NUMBERS, max_size=2)),
     st.tuples(st.just("take_turn"), st.sampled_from("xy"), SECONDS, st.sampled_from([0.0, -0.1, 500.0])),
     st.tuples(st.just("pass_time"), SECONDS),
+    st.tuples(st.just("crash"), NUMBERS, st.booleans(), SECONDS, st.integers(1, 3)),
+    st.tuples(st.just("crash"), NUMBERS, st.booleans(), SECONDS, st.integers(1, 3)),
+    st.tuples(st.just("revive"), NUMBERS),
+    st.tuples(st.just("exhume"), NUMBERS, SECONDS),
 )
 
 
@@ -101,6 +107,30 @@ class SideBySide:
         self.claim(number, 1.0)
         self.release(number, how, wait, taken, follow_up)
 
+    def crash(self, number: int, raised: bool, wait: float, at_most: int) -> None:
+        self.claim(number, 1.0)
+        claim = self.claims.get(number)
+        if claim is None:
+            return
+        crash, now = Crash("a bug", "Traceback", raised=raised), self.now
+        self.alike(
+            lambda store: store.crashed(
+                claim.job.id, claim.token, crash, now=now, retry_at=now + wait, at_most=at_most
+            )
+        )
+
+    def revive(self, number: int) -> None:
+        self.alike(lambda store: store.revive([job_id(number)], now=self.now))
+
+    def exhume(self, number: int, lease: float) -> None:
+        trouble = self.alike(lambda store: store.trouble(job_id(number)))
+        job = self.alike(lambda store: store.load(job_id(number)))
+        if trouble is None or job is None:
+            return
+        token = self.alike(lambda store: store.exhume(job.id, trouble.token, now=self.now, lease=lease))
+        if token is not None:
+            self.claims[number] = Claim(job, token, ())
+
     def happen(self, claim: Claim, how: str, taken: int) -> tuple[list[ev.Event], Any, int]:
         taken = min(taken, len(claim.commands))
         events: dict[str, ev.Event] = {
@@ -116,6 +146,10 @@ class SideBySide:
         command = Command(kind, "operator", self.now, 60)
         self.alike(lambda store: store.command(job_id(number), command, now=self.now))
 
+    def command_many(self, numbers: list[int], kind: Any) -> None:
+        command, ids = Command(kind, "operator", self.now, 60), [job_id(number) for number in numbers]
+        self.alike(lambda store: store.command_many(ids, command, now=self.now))
+
     def take_due(self, limit: int, grace: float) -> None:
         self.alike(lambda store: store.take_due(now=self.now, limit=limit, grace=grace))
 
@@ -130,12 +164,20 @@ class SideBySide:
         self.alike(lambda store: [store.next_due(job_id(number)) for number in range(3)])
         self.alike(lambda store: store.earliest_due())
         self.alike(lambda store: [store.waiters(account(name), 3) for name in "ab"])
+        self.alike(lambda store: [store.trouble(job_id(number)) for number in range(3)])
+        self.alike(
+            lambda store: (store.dead_letters(), store.count_dead(), store.dead_letters(limit=1, offset=1))
+        )
 
     def check_all(self) -> None:
         ids = [job_id(number) for number in range(3)]
         self.alike(lambda store: [(store.events(each), store.result(each)) for each in ids])
         self.alike(lambda store: [store.find(request) for request in ("r0", "r1", "r2")])
-        self.alike(lambda store: (store.counts(), store.waiting_accounts()))
+        self.alike(lambda store: (store.counts(), store.waiting_lines(), store.listing()))
+        self.alike(lambda store: [store.waiting_count(account(name)) for name in "ab"])
+        self.alike(lambda store: [store.exposure(account(name)) for name in "ab"])
+        self.alike(lambda store: (store.exposed_accounts(), store.reasons(), sorted(store.live_ids())))
+        self.alike(lambda store: [store.due_count(now=self.now + later) for later in (-0.05, 0, 1)])
         for states in ([], [State.ENQUEUED], [State.REJECTED, State.RUNNING]):
             for limit, offset in itertools.product(range(3), range(3)):
                 self.alike(partial(_listed, states=states, limit=limit, offset=offset))

@@ -105,6 +105,26 @@ def test_other_waits_are_no_waits_for_credit(store: JobStore) -> None:
     assert store.waiting_accounts() == []
 
 
+def test_waits_for_budgets_and_for_thawing_have_lines_of_their_own(store: JobStore) -> None:
+    for number, reason in enumerate(
+        (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET, Reason.ACCOUNT_FROZEN, Reason.AWAITING_BUDGET)
+    ):
+        job = added(store, number, priority=number - 1)
+        event = ev.Waited(at=T0 + number, reason=reason, short_usd=Decimal(number), scope="label:a=b: c")
+        in_store(store, job.id, event, T0 + number)
+
+    assert store.waiting_lines() == ["budget:label:a=b: c", "default", "frozen:default"]
+    assert store.waiting_accounts() == ["default"]
+    first, second = store.waiters("budget:label:a=b: c", 10)
+    assert (first.id, first.short_usd, first.priority) == (job_id(3), 3, 2)
+    assert (second.id, second.short_usd, second.priority) == (job_id(1), 1, 0)
+    assert abs(first.since - T0 - 3) < 0.001
+    assert [(each.id, each.priority) for each in store.waiters("default", 9)] == [(job_id(0), -1)]
+
+    in_store(store, job_id(2), short_of_credit(T0 + 9), T0 + 9)
+    assert store.waiting_lines() == ["budget:label:a=b: c", "default"]
+
+
 def test_saving_already_moves_a_job_in_and_out(store: JobStore) -> None:
     job = added(store)
     claim = claimed(store, job.id)

@@ -1,6 +1,7 @@
 """The dispatcher's mark in a definition, by which a posting is told from every other and found again."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from dispatcher.domain.definition.ecmascript import member
@@ -37,6 +38,8 @@ def read_stamp(definition: object) -> Stamp | None:
     meta = member(definition, "meta")
     dispatch_id, attempt = member(meta, _ID), member(meta, _ATTEMPT)
     # The network's JSON has one kind of number: 2 may come back as 2.0.
+    if isinstance(attempt, Decimal):
+        attempt = float(attempt)
     if isinstance(attempt, float) and attempt.is_integer():
         attempt = int(attempt)
     if isinstance(dispatch_id, str) and isinstance(attempt, int) and not isinstance(attempt, bool):

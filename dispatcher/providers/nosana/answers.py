@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from dispatcher.domain.cid import NULL_CID, Cid, is_cid
-from dispatcher.domain.ids import MarketAddress, RemoteAddress
+from dispatcher.domain.definition.stamp import read_stamp
+from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
     Balance,
     ExtendedJob,
+    ListedJob,
     Market,
     PostedJob,
     RemoteJob,
@@ -38,6 +40,11 @@ _LATEST: Final = 10**11
 """Unix seconds of the year 5138; more than that is milliseconds."""
 
 _STATUS_AT_MOST: Final = 64
+_NAME_AT_MOST: Final = 120
+"""Characters of a name or an identifier: longer ones than any that the network has given out."""
+
+_NAMES_AT_MOST: Final = 200
+_MARKETS_AT_MOST: Final = 10_000
 
 
 def balance(value: object) -> Balance:
@@ -52,7 +59,7 @@ def balance(value: object) -> Balance:
 
 def markets(value: object) -> tuple[Market, ...]:
     """A list of markets. One without a usable address is left out: the others are no worse for it."""
-    records = a_list(value, "the list of markets")
+    records = a_list(value, "the list of markets")[:_MARKETS_AT_MOST]
     found = tuple(
         market(record) for record in records if isinstance(record, dict) and is_address(record.get("address"))
     )
@@ -74,9 +81,9 @@ def market(value: object) -> Market:
     lowest_vram = fields.get("lowest_vram")
     return Market(
         address=MarketAddress(address),
-        slug=maybe_text(fields.get("slug")) or "",
-        name=maybe_text(fields.get("name")) or "",
-        kind=maybe_text(fields.get("type")) or "",
+        slug=_name(fields.get("slug")) or "",
+        name=_name(fields.get("name")) or "",
+        kind=_name(fields.get("type")) or "",
         usd_per_hour=_price(fields.get("usd_reward_per_hour")) if fee is not None else None,
         fee_percent=fee if fee is not None else Decimal(0),
         gpu_types=_texts(gpu_types) if isinstance(gpu_types, list) else (),
@@ -103,7 +110,7 @@ def pinned(value: object) -> Cid:
 
 
 def posted(value: object) -> PostedJob:
-    """`{tx, job, run, credits: {costUSD, reservationId, ...}}`."""
+    """`{tx, job, run, credits: {costUSD, reservationId, project, ...}}`."""
     fields = an_object(value, "the answer")
     job = fields.get("job")
     if not is_address(job):
@@ -111,10 +118,11 @@ def posted(value: object) -> PostedJob:
     credit = an_object(fields.get("credits"), "credits")
     return PostedJob(
         address=RemoteAddress(job),
-        run=maybe_text(fields.get("run")),
+        run=_name(fields.get("run")),
         amount=_cost(credit),
-        reservation=maybe_text(credit.get("reservationId")),
-        tx=maybe_text(fields.get("tx")),
+        reservation=_name(credit.get("reservationId")),
+        tx=_name(fields.get("tx")),
+        project=_project(credit),
     )
 
 
@@ -128,26 +136,23 @@ def extended(value: object) -> ExtendedJob:
     return ExtendedJob(
         amount=_cost(credit),
         landed=True,
-        reservation=maybe_text(credit.get("reservationId")),
-        tx=maybe_text(fields.get("tx")),
+        reservation=_name(credit.get("reservationId")),
+        tx=_name(fields.get("tx")),
     )
 
 
 def stopped(value: object) -> StoppedJob:
     """`{tx, job, delisted}`, and from the third generation of the API on `outcome`, which then decides."""
     fields = an_object(value, "the answer")
-    return StoppedJob(outcome=_outcome(fields), tx=maybe_text(fields.get("tx")))
+    return StoppedJob(outcome=_outcome(fields), tx=_name(fields.get("tx")))
 
 
 def remote_job(value: object) -> RemoteJob:
     """The job record. Its times are unix seconds (those in a result document are milliseconds), 0 until set."""
     fields = an_object(value, "the job record")
-    phase = _PHASES.get(a_whole_number(fields, "state"))
-    if phase is None:
-        raise Unreadable("the state is unknown")
-    node, market_address, cid = fields.get("node"), fields.get("market"), fields.get("ipfsJob")
+    node, definition = fields.get("node"), _object_or_text(fields.get("jobDefinition"))
     return RemoteJob(
-        phase=phase,
+        phase=_phase(fields),
         timeout=a_whole_number(fields, "timeout"),
         started_at=_moment(fields, "timeStart"),
         ended_at=_moment(fields, "timeEnd"),
@@ -155,9 +160,60 @@ def remote_job(value: object) -> RemoteJob:
         result_cid=_result_cid(fields.get("ipfsResult")),
         status=_status(fields),
         usd_per_hour=_price(fields.get("usdRewardPerHour")),
-        cid=cid if isinstance(cid, str) and is_cid(cid) else None,
-        market=MarketAddress(market_address) if is_address(market_address) else None,
+        cid=_cid(fields),
+        market=_market(fields),
+        listed_at=_maybe_moment(fields.get("listedAt")),
+        stamp=read_stamp(definition),
+        defined=isinstance(definition, dict),
+        project=_project(fields),
     )
+
+
+def listed_jobs(value: object) -> tuple[ListedJob, ...]:
+    """`{jobs: [{address, ipfsJob, market, state, timeStart, timeEnd, timeout, listedAt, ...}], totalJobs}`.
+
+    One that cannot be read makes the list unreadable: it may be the one that is looked for.
+    """
+    records = a_list(an_object(value, "the answer").get("jobs"), "the list of jobs")
+    return tuple(_listed(an_object(record, "a job in the list")) for record in records)
+
+
+def _listed(fields: dict[str, Any]) -> ListedJob:
+    address = fields.get("address")
+    if not is_address(address):
+        raise Unreadable("the address of a job in the list is missing")
+    return ListedJob(
+        address=RemoteAddress(address),
+        cid=_cid(fields),
+        market=_market(fields),
+        phase=_phase(fields),
+        listed_at=_moment(fields, "listedAt") if "listedAt" in fields else None,
+        timeout=a_whole_number(fields, "timeout"),
+        started_at=_moment(fields, "timeStart"),
+        ended_at=_moment(fields, "timeEnd"),
+    )
+
+
+def _phase(fields: dict[str, Any]) -> Phase:
+    phase = _PHASES.get(a_whole_number(fields, "state"))
+    if phase is None:
+        raise Unreadable("the state is unknown")
+    return phase
+
+
+def _cid(fields: dict[str, Any]) -> Cid | None:
+    found = fields.get("ipfsJob")
+    return found if isinstance(found, str) and is_cid(found) else None
+
+
+def _market(fields: dict[str, Any]) -> MarketAddress | None:
+    found = fields.get("market")
+    return MarketAddress(found) if is_address(found) else None
+
+
+def _project(fields: dict[str, Any]) -> ProjectAddress | None:
+    found = fields.get("project")
+    return ProjectAddress(found) if is_address(found) else None
 
 
 def _outcome(fields: dict[str, Any]) -> Literal["delisted", "ended", "already_terminal"]:
@@ -196,6 +252,11 @@ def _moment(fields: dict[str, Any], name: str) -> float | None:
     return float(seconds) if seconds else None
 
 
+def _maybe_moment(value: object) -> float | None:
+    """Unix seconds; None for what a record can do without."""
+    return float(value) if type(value) is int and 0 < value <= _LATEST else None
+
+
 def _result_cid(value: object) -> Cid | None:
     if not isinstance(value, str) or not is_cid(value) or value == NULL_CID:
         return None
@@ -206,12 +267,15 @@ def _status(fields: dict[str, Any]) -> str | None:
     """`jobStatus`; it is `jobResult.status`, and the result is an object or a text that holds one."""
     found = maybe_text(fields.get("jobStatus"))
     if found is None:
-        result = fields.get("jobResult")
-        if isinstance(result, str):
-            result = _maybe_json(result)
+        result = _object_or_text(fields.get("jobResult"))
         if isinstance(result, dict):
             found = maybe_text(result.get("status"))
     return one_line(found, _STATUS_AT_MOST) if found else None
+
+
+def _object_or_text(value: object) -> object:
+    """The index keeps definitions and results as texts: both forms occur."""
+    return _maybe_json(value) if isinstance(value, str) else value
 
 
 def _maybe_json(text: str) -> object:
@@ -222,4 +286,9 @@ def _maybe_json(text: str) -> object:
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
-    return tuple(value for value in values if isinstance(value, str))
+    return tuple(_name(value) or "" for value in values[:_NAMES_AT_MOST] if isinstance(value, str))
+
+
+def _name(value: object) -> str | None:
+    found = maybe_text(value)
+    return one_line(found, _NAME_AT_MOST) or None if found else None

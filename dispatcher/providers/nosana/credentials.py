@@ -16,6 +16,9 @@ TEXT_AT_MOST: Final = 300
 SECRET_AT_MOST: Final = 4096
 """Characters of a key or token; servers take no longer headers."""
 
+_SHORTEST_IN_BODY: Final = 8
+"""Characters; a shorter one could be part of an address or a hash."""
+
 
 class Bearer(httpx.Auth):
     """Puts `Authorization: Bearer ...` on a request.
@@ -43,6 +46,14 @@ class Scrubber:
 
     def __repr__(self) -> str:
         return "Scrubber(...)"
+
+    def body(self, body: bytes) -> bytes:
+        """An answer's body with every secret replaced: a server, or one in between, may repeat the request."""
+        for secret in self._secrets:
+            if len(secret) < _SHORTEST_IN_BODY:
+                continue
+            body = body.replace(secret.get_secret_value().encode(), b"[secret]")
+        return body
 
     def line(self, text: str, at_most: int = TEXT_AT_MOST) -> str:
         """`text` with every secret replaced by `[secret]`, on one line of at most `at_most` characters."""

@@ -13,6 +13,8 @@ from dispatcher.providers.nosana.reading import Unreadable, a_list, an_object, m
 
 _STATUS_AT_MOST: Final = 64
 _DETAIL_AT_MOST: Final = 300
+_LARGEST_CODE: Final = 2**31 - 1
+"""No system has larger exit codes; JSON may have numbers of any size."""
 
 
 def run_report(document: object) -> RunReport:
@@ -24,7 +26,7 @@ def run_report(document: object) -> RunReport:
     flow = an_object(document, "the result")
     states = [state for state in a_list(flow.get("opStates"), "opStates") if isinstance(state, dict)]
     reasons = [_object(_object(state.get("diagnostics")).get("reason")) for state in states]
-    codes = [code for state in states if type(code := state.get("exitCode")) is int]
+    codes = [_exit_code(code) for state in states if type(code := state.get("exitCode")) is int]
     return RunReport(
         status=_status(flow),
         exit_code=next((code for code in codes if code != 0), 0 if codes else None),
@@ -33,6 +35,10 @@ def run_report(document: object) -> RunReport:
         host_quit=any(reason.get("hostShutDown") is True for reason in reasons),
         detail=one_line("; ".join(dict.fromkeys(_words(flow, states, reasons))), _DETAIL_AT_MOST),
     )
+
+
+def _exit_code(code: int) -> int:
+    return max(-_LARGEST_CODE, min(code, _LARGEST_CODE))
 
 
 def _status(flow: dict[str, Any]) -> str:

@@ -1,22 +1,24 @@
 """One account of the credits API as a `Provider`: which call goes where, with what in it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import SecretStr
 
 from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import MalformedAnswer, NotFound, SettingsError
-from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
+from dispatcher.domain.job import Phase
 from dispatcher.ports.provider import (
     Balance,
     Capabilities,
     ExtendedJob,
     JobResult,
+    ListedJob,
     Market,
     PostedJob,
     RemoteJob,
@@ -27,13 +29,25 @@ from dispatcher.providers.nosana import answers
 from dispatcher.providers.nosana.addresses import is_address
 from dispatcher.providers.nosana.credentials import Bearer, Scrubber, usable
 from dispatcher.providers.nosana.flow import run_report
+from dispatcher.providers.nosana.keeping import kept
 from dispatcher.providers.nosana.reading import Unreadable, an_object, read_document, read_json
 from dispatcher.providers.nosana.translation import Answer, malformed
 from dispatcher.providers.nosana.wire import ANSWER_AT_MOST, TIMEOUTS, Timeouts, Wire
 
 _T = TypeVar("_T")
 
-_CAPABILITIES: Final = Capabilities(idempotency_keys=True, pins=True, extends=True)
+RESULT_KEPT: Final = 1_048_576
+"""Bytes of a result document that are handed on; longer logs lose their beginning."""
+
+_STATES: Final = {
+    Phase.QUEUED: "QUEUED",
+    Phase.RUNNING: "RUNNING",
+    Phase.DONE: "COMPLETED",
+    Phase.HOST_QUIT: "STOPPED",
+}
+"""What the list of jobs is filtered by."""
+
+_LISTED_AT_MOST: Final = 50
 
 
 class NosanaProvider:
@@ -42,7 +56,13 @@ class NosanaProvider:
     `api_url` and `ipfs_api_url` lose a trailing slash, `ipfs_gateway_url` gets one. `ipfs_jwt` pins definitions;
     without it only `pin` fails, with a `SettingsError` that names it, so that jobs can still be followed and
     stopped. It goes to the gateway too only if `jwt_to_gateway` says so: a public gateway has no use for it.
-    `result_at_most` bounds a result document, in bytes. `transport` takes the network's place in tests.
+    `others` are further secrets that no answer may hand on: those of other accounts, since a server may know them.
+    `result_at_most` bounds what is read of a result document, `result_kept` what is handed on, both in bytes.
+    `transport` takes the network's place in tests; `monotonic` (real seconds) bounds the time that a whole answer may
+    take.
+
+    `idempotency_keys` False: this API is older than keys and ignores them; they are sent all the same. `project` is
+    the account's own address on the network, without which its jobs cannot be listed; it may be learnt later.
 
     Raises `SettingsError` for an API key that is missing, a secret that cannot be sent, and a URL that is none.
     """
@@ -60,6 +80,11 @@ class NosanaProvider:
         timeouts: Timeouts = TIMEOUTS,
         jwt_to_gateway: bool = False,
         result_at_most: int = ANSWER_AT_MOST,
+        idempotency_keys: bool = True,
+        project: ProjectAddress | None = None,
+        result_kept: int = RESULT_KEPT,
+        others: Sequence[SecretStr] = (),
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._name = name
         key = usable(api_key, f"the API key of account {name!r}")
@@ -71,8 +96,11 @@ class NosanaProvider:
         self._jwt = Bearer(jwt) if jwt else None
         self._gateway_auth = self._jwt if jwt_to_gateway else None
         self._result_at_most = result_at_most
-        self._scrub = Scrubber(key, *([jwt] if jwt else []))
-        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub)
+        self._idempotency_keys = idempotency_keys
+        self._project = project
+        self._result_kept = result_kept
+        self._scrub = Scrubber(key, *([jwt] if jwt else []), *others)
+        self._wire = Wire(timeouts=timeouts, transport=transport, scrub=self._scrub, monotonic=monotonic)
 
     def __repr__(self) -> str:
         return f"NosanaProvider(name={self._name!r}, api_url={self._api_url!r})"
@@ -84,8 +112,22 @@ class NosanaProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Keys, pins and extensions. An API that is older than keys ignores them."""
-        return _CAPABILITIES
+        """Pins and extensions; keys as the settings say; the list of jobs once the project is known."""
+        return Capabilities(
+            idempotency_keys=self._idempotency_keys,
+            pins=True,
+            extends=True,
+            finds=self._project is not None,
+        )
+
+    @property
+    def project(self) -> ProjectAddress | None:
+        """The account's own address on the network: `project` in the records of its jobs."""
+        return self._project
+
+    def learn_project(self, project: ProjectAddress) -> None:
+        """Known from now on, in this process; threads may see it a moment later."""
+        self._project = project
 
     def close(self) -> None:
         """Close the connections of all threads. A later call opens new ones."""
@@ -145,6 +187,36 @@ class NosanaProvider:
     def get(self, address: RemoteAddress) -> RemoteJob:
         return self._get("get", f"/api/jobs/{_segment(address)}", answers.remote_job)
 
+    def list_jobs(
+        self,
+        *,
+        phase: Phase | None = None,
+        market: MarketAddress | None = None,
+        limit: int = _LISTED_AT_MOST,
+        offset: int = 0,
+    ) -> tuple[ListedJob, ...]:
+        """`GET /api/jobs/?poster=...` of the network's index: sorted by the time at which a host took the job.
+
+        The index itself serves it at `/jobs/` (Nosana indexer); that the credits API has it under `/api`, as it has
+        the other reads, is inferred. 20 pages in 30 s, 500 an hour, 3000 a day are allowed for one IP address.
+        """
+        if self._project is None:
+            raise SettingsError(
+                f"the jobs of account {self._name!r} cannot be listed, since its own address on the network is not "
+                "known: set DISPATCHER_NOSANA_PROJECT (or DISPATCHER_ACCOUNTS__<NAME>__PROJECT)"
+            )
+        if not 1 <= limit <= _LISTED_AT_MOST or offset < 0:
+            raise ValueError(f"a page has 1 to {_LISTED_AT_MOST} jobs, and begins at 0 or later")
+        if phase is Phase.GONE:
+            raise ValueError("jobs that are gone are in no list")
+        query: dict[str, str | int] = {"poster": self._project}
+        if market is not None:
+            query["market"] = market
+        if phase is not None:
+            query["state"] = _STATES[phase]
+        query |= {"limit": limit, "offset": offset}
+        return self._get("list_jobs", f"/api/jobs/?{urlencode(query)}", answers.listed_jobs)
+
     def extend(self, address: RemoteAddress, *, seconds: int, key: IdempotencyKey) -> ExtendedJob:
         path = f"/api/jobs/{_segment(address)}/extend"
         return self._write("extend", path, {"seconds": seconds}, key, answers.extended)
@@ -164,7 +236,9 @@ class NosanaProvider:
         def read(value: object) -> JobResult:
             report = run_report(value)
             detail = self._scrub.line(report.detail)
-            return JobResult(replace(report, detail=detail), an_object(value, "the result"))
+            return JobResult(
+                replace(report, detail=detail), kept(an_object(value, "the result"), self._result_kept)
+            )
 
         return self._read("result", answer, read, decode=read_document)
 
@@ -197,7 +271,7 @@ class NosanaProvider:
         decode: Callable[[bytes], Any] = read_json,
     ) -> _T:
         try:
-            return read(decode(answer.body))
+            return read(decode(self._scrub.body(answer.body)))
         except Unreadable as e:
             raise malformed(operation, answer, e, self._scrub) from e
 

@@ -10,6 +10,9 @@ from typing import Any, Final
 from dispatcher.domain.money import MICRO
 
 _LARGEST: Final = Decimal(10**9)
+_LARGEST_WHOLE: Final = 10**11
+"""More than any time in unix seconds, and so than any time-out."""
+
 _MAYBE_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -50,7 +53,9 @@ def maybe_number(value: object) -> Decimal | None:
     """`value` if it is a finite number up to 10^9 on either side, else None. Booleans and texts are not numbers."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    number = Decimal(value)
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return None
+    number = +Decimal(value)  # to 28 digits: an answer may hold millions
     return number if number.is_finite() and abs(number) <= _LARGEST else None
 
 
@@ -66,10 +71,10 @@ def dollars(fields: dict[str, Any], name: str) -> Decimal:
 
 
 def a_whole_number(fields: dict[str, Any], name: str) -> int:
-    """The integer under `name`, not negative. Raises `Unreadable`."""
+    """The integer under `name`, not negative, at most 10^11. Raises `Unreadable`."""
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Unreadable(f"{name} is not a whole number")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_WHOLE:
+        raise Unreadable(f"{name} is not a whole number of a size that can be meant")
     return value
 
 

@@ -4,7 +4,7 @@ Reads follow redirects; httpx drops Authorization where one leads to another ori
 is sent to the host it was meant for, once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -33,13 +33,15 @@ class Timeouts:
 
     connect: for the connection, TLS included. read: for each piece of the answer, so above all for the time that
     the server thinks; a post waits for the chain there. write: for each piece of the request. pool: for a free
-    connection of this thread's own pool, which is never full in ordinary use.
+    connection of this thread's own pool, which is never full in ordinary use. whole: for the answer's body as a
+    whole, so that a server that sends it drop by drop holds no worker.
     """
 
     connect: float = 5.0
     read: float = 20.0
     write: float = 10.0
     pool: float = 5.0
+    whole: float = 60.0
 
 
 TIMEOUTS: Final = Timeouts()
@@ -48,8 +50,16 @@ TIMEOUTS: Final = Timeouts()
 class Wire:
     """Sends requests of one account; any number of threads may use it at once."""
 
-    def __init__(self, *, timeouts: Timeouts, transport: httpx.BaseTransport | None, scrub: Scrubber) -> None:
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts,
+        transport: httpx.BaseTransport | None,
+        scrub: Scrubber,
+        monotonic: Callable[[], float] | None,
+    ) -> None:
         self._scrub = scrub
+        self._whole, self._monotonic = timeouts.whole, monotonic
         self._clients = ThreadClients(
             timeout=httpx.Timeout(
                 connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
@@ -125,8 +135,11 @@ class Wire:
         good = response.is_success
         bound = at_most if good else _ERROR_AT_MOST
         body = bytearray()
+        began = self._monotonic() if self._monotonic is not None else 0.0
         for piece in response.iter_bytes():
             body += piece
+            if self._monotonic is not None and self._monotonic() - began > self._whole:
+                raise httpx.ReadTimeout(f"the answer was not whole after {self._whole:g} s")
             if len(body) > bound:
                 if good:
                     raise MalformedAnswer(

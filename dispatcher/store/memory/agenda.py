@@ -18,6 +18,9 @@ class Times:
     def get(self, key: str) -> float | None:
         return self._at.get(key)
 
+    def keys(self) -> list[str]:
+        return list(self._at)
+
     def discard(self, key: str) -> None:
         self._at.pop(key, None)
 
@@ -28,6 +31,9 @@ class Times:
                 return key, at
             heapq.heappop(self._heap)
         return None
+
+    def count_until(self, now: float) -> int:
+        return sum(at <= now for at in self._at.values())
 
     def pop_until(self, now: float, limit: int) -> list[str]:
         """Take out up to `limit` keys whose time has come, the earliest first."""

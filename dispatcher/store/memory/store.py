@@ -4,22 +4,31 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
-from dispatcher.domain.ids import AccountName, JobId, LeaseToken, RemoteAddress
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
 from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.waiting import Line, accounts_of
+from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.dead import DeadLetters, Health
+from dispatcher.store.memory.figures import Figures
+from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
-from dispatcher.store.waiting import CreditWait, credit_wait
+from dispatcher.store.waiting import CreditWait, credit_wait, waiter
 
 _PURGED_AT_ONCE = 20
+
+PINS_AT_MOST = 100_000
+"""CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
 
 @dataclass(slots=True)
@@ -35,12 +44,13 @@ class _Entry:
     lease_until: float | None = None
     woken: bool = False
     result: str | None = None
+    health: Health = field(default_factory=Health)
 
     def is_leased(self, now: float) -> bool:
         return self.lease_until is not None and self.lease_until > now
 
 
-class MemoryStore:
+class MemoryStore(DeadLetters, Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -50,8 +60,11 @@ class MemoryStore:
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
         self._ended = Times()
-        self._pinned: set[Cid] = set()
+        self._pinned: dict[Cid, None] = {}
+        self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
+        self._bookmarks: dict[str, str] = {}
+        self._strays: dict[RemoteAddress, Stray] = {}
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
         with self._lock:
@@ -62,10 +75,16 @@ class MemoryStore:
             entry = self._jobs.get(job_id)
             if entry is None or entry.is_leased(now):
                 return None
+            health = entry.health
+            if health.is_dead or (health.rests_until is not None and health.rests_until > now):
+                return None
             entry.token += 1
+            health.lapses += entry.lease_until is not None
+            health.rests_until = None
             entry.lease_until = now + lease
             entry.woken = False
-            return Claim(entry.job, LeaseToken(entry.token), tuple(entry.commands))
+            token, commands = LeaseToken(entry.token), tuple(entry.commands)
+            return Claim(entry.job, token, commands, health.crashes, health.lapses)
 
     def save(
         self,
@@ -82,7 +101,7 @@ class MemoryStore:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = now + lease
-            return Claim(job, claim.token, tuple(entry.commands))
+            return replace(claim, job=job, commands=tuple(entry.commands))
 
     def release(
         self,
@@ -105,6 +124,7 @@ class MemoryStore:
         with self._lock:
             entry = self._save(claim, job, log, now=now, taken=taken, result=result)
             entry.lease_until = None
+            entry.health = Health()
             if due is None:
                 self._end(entry, now, now + retention)
                 return True
@@ -179,19 +199,26 @@ class MemoryStore:
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
             entry.follow_up = due_for(entry.commands) or entry.follow_up
-            self._hasten(job_id, now)
+            if command.kind == "stop":
+                entry.health.recover()
+            if not entry.health.is_dead:
+                self._hasten(job_id, now)
             return True
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        return sum(self.command(job_id, command, now=now) for job_id in job_ids)
 
     def next_due(self, job_id: JobId) -> Next | None:
         with self._lock:
-            at = self._agenda.get(job_id)
-            return None if at is None else Next(at, self._jobs[job_id].follow_up)
+            at, entry = self._agenda.get(job_id), self._jobs.get(job_id)
+            return None if at is None or entry is None else Next(at, entry.follow_up)
 
     def take_due(self, *, now: float, limit: int, grace: float) -> list[DueJob]:
         with self._lock:
             due = [JobId(key) for key in self._agenda.pop_until(now, limit)]
             for job_id in due:
-                self._agenda.set(job_id, now + grace)
+                if job_id in self._jobs:
+                    self._agenda.set(job_id, now + grace)
             self._purge(now)
             return [DueJob(job_id, self._jobs[job_id].follow_up) for job_id in due if job_id in self._jobs]
 
@@ -204,19 +231,21 @@ class MemoryStore:
         """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
         with self._lock:
             for job_id in job_ids:
-                if self._agenda.get(job_id) is not None:
+                if self._agenda.get(job_id) is not None and job_id in self._jobs:
                     self._jobs[job_id].woken = True
                     self._hasten(job_id, now)
 
     def waiting_accounts(self) -> list[AccountName]:
-        with self._lock:
-            return sorted({wait.account for wait in self._waiting.values()})
+        return accounts_of(self.waiting_lines())
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+    def waiting_lines(self) -> list[Line]:
         with self._lock:
-            found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items()]
-        queue = sorted(item for item in found if item[2].account == account)
-        return [Waiter(job_id, wait.short_usd) for _, job_id, wait in queue[:limit]]
+            return sorted({wait.line for wait in self._waiting.values()})
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
+        with self._lock:
+            found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items() if wait.line == line]
+        return [waiter(job_id, rank, wait.short_usd) for rank, job_id, wait in sorted(found)[: max(limit, 0)]]
 
     def is_pinned(self, cid: Cid) -> bool:
         with self._lock:
@@ -224,7 +253,17 @@ class MemoryStore:
 
     def mark_pinned(self, cid: Cid) -> None:
         with self._lock:
-            self._pinned.add(cid)
+            self._pinned.setdefault(cid)
+            if len(self._pinned) > PINS_AT_MOST:
+                del self._pinned[next(iter(self._pinned))]
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        with self._lock:
+            return self._projects.get(account)
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        with self._lock:
+            self._projects[account] = project
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         with self._lock:
@@ -262,7 +301,9 @@ class MemoryStore:
             raise LeaseLost(job.id)
         document = entry.result if result is None else json.dumps(result)
         entry.job, entry.result = job, document
-        entry.log.extend(event for event in log if event.logged)
+        entry.log.extend(kept(len(entry.log), log))
+        if any(event.logged for event in log):
+            entry.health.lapses = 0
         del entry.commands[:taken]
         if (wait := credit_wait(job)) is not None:
             self._waiting[job.id] = wait
@@ -280,9 +321,9 @@ class MemoryStore:
 
     def _purge(self, now: float) -> None:
         for key in self._ended.pop_until(now, _PURGED_AT_ONCE):
-            entry = self._jobs.pop(JobId(key))
+            entry = self._jobs.pop(JobId(key), None)
             self._agenda.discard(key)
-            if entry.job.spec.request_id is not None:
+            if entry is not None and entry.job.spec.request_id is not None:
                 self._requests.pop(entry.job.spec.request_id, None)
 
     def _hasten(self, job_id: JobId, now: float) -> None:

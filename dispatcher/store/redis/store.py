@@ -3,28 +3,34 @@
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import redis
 
 from dispatcher.domain.cid import Cid
-from dispatcher.domain.errors import Bug, LeaseLost
+from dispatcher.domain.errors import Bug, LeaseLost, UnreadableRecord
 from dispatcher.domain.events import EVENTS, Event
-from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
+from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.waiting import Line, accounts_of
+from dispatcher.ports.dead import Unreadable
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.micros import usd
 from dispatcher.store.redis.codec import (
-    claim_of,
     command_text,
-    event_of,
+    commands_of,
     job_of,
     logged,
+    readable,
     record,
     result_text,
 )
 from dispatcher.store.redis.database import Argument, Database, text
+from dispatcher.store.redis.dead import DeadLetters
+from dispatcher.store.redis.mending import Mending
+from dispatcher.store.waiting import waiter
 
 _CHUNK: Final = 500
 """Jobs in one round trip: enough to make the trip cheap, too few to hold up the other clients."""
@@ -33,7 +39,7 @@ _CHUNK_BYTES: Final = 4_000_000
 """Definitions in one round trip; both sides keep it in memory whole."""
 
 
-class RedisStore:
+class RedisStore(DeadLetters, Mending):
     """A `JobStore` on one server. Threads may share it.
 
     Every call that changes something carries a mark of its own, so that redis-py may repeat it when the answer got
@@ -55,8 +61,12 @@ class RedisStore:
         answer = self._db.run("claim", job_id, repr(now), repr(now + lease), _mark())
         if answer is None:
             return None
-        token, document, commands = answer
-        return claim_of(Job.model_validate_json(document), token, commands)
+        token, document, commands, crashes, lapses = answer
+        try:
+            job = readable(job_id, document)
+        except UnreadableRecord as e:
+            raise UnreadableRecord(job_id, token=token, crashes=crashes) from e.__cause__
+        return Claim(job, LeaseToken(token), commands_of(commands), crashes, lapses)
 
     def save(
         self,
@@ -77,7 +87,7 @@ class RedisStore:
         )
         if commands is None:
             raise LeaseLost(job.id)
-        return claim_of(job, claim.token, commands)
+        return replace(claim, job=job, commands=commands_of(commands))
 
     def release(
         self,
@@ -105,13 +115,11 @@ class RedisStore:
         return bool(answer)
 
     def load(self, job_id: JobId) -> Job | None:
-        return job_of(self._db.ask("HGET", self._job(job_id), "job"))
+        return job_of(job_id, self._db.ask("HGET", self._job(job_id), "job"))
 
     def load_many(self, job_ids: Sequence[JobId]) -> list[Job | None]:
-        return [
-            job_of(answer)
-            for answer in self._db.ask_all(("HGET", self._job(each), "job") for each in job_ids)
-        ]
+        answers = self._db.ask_all(("HGET", self._job(each), "job") for each in job_ids)
+        return [job_of(job_id, answer) for job_id, answer in zip(job_ids, answers, strict=True)]
 
     def find(self, request_id: str) -> JobId | None:
         found = self._db.ask("HGET", self._db.key("requests"), request_id)
@@ -126,14 +134,16 @@ class RedisStore:
         return None if found is None else json.loads(found)
 
     def events(self, job_id: JobId, start: int = 0) -> list[Event]:
-        return [event_of(answer) for answer in self._db.ask("LRANGE", self._db.key("log", job_id), start, -1)]
+        log: list[Event] = []
+        for entry in self.log(job_id, start):
+            if isinstance(entry, Unreadable):
+                raise UnreadableRecord(job_id, f"entry {entry.position} of the log")
+            log.append(entry)
+        return log
 
     def list_jobs(self, *, states: Sequence[State] = (), limit: int = 100, offset: int = 0) -> list[Job]:
-        if limit <= 0:
-            return []
-        wanted = dict.fromkeys(states or State)
-        answers = self._db.run("list", offset, offset + limit - 1, *wanted)
-        return [Job.model_validate_json(answer) for answer in answers]
+        listed = self.listing(states=states, limit=limit, offset=offset)
+        return [each.job for each in listed if each.job is not None]
 
     def counts(self) -> dict[State, int]:
         answers = self._db.ask_all(("ZCARD", self._db.key("state", state)) for state in State)
@@ -149,9 +159,34 @@ class RedisStore:
         live, committed, allowed, unlimited = (int(figure or 0) for figure in answer)
         return Exposure(live, usd(committed), usd(allowed), unlimited)
 
+    def exposed_accounts(self) -> list[AccountName]:
+        return sorted(AccountName(text(name)) for name in self._db.ask("SMEMBERS", self._db.key("exposed")))
+
+    def reasons(self) -> dict[Reason, int]:
+        found = {
+            text(name): int(count) for name, count in self._db.ask("HGETALL", self._db.key("reasons")).items()
+        }
+        return {reason: found[reason] for reason in sorted(Reason) if reason in found}
+
+    def live_ids(self) -> list[JobId]:
+        """As the port says, at one moment: a job that changes its state meanwhile is neither missed nor doubled."""
+        live = [state for state in State if not state.is_final]
+        answers = self._db.ask_all(("ZRANGE", self._db.key("state", state), 0, -1) for state in live)
+        return [JobId(text(job_id)) for answer in answers for job_id in answer]
+
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
         """As the port says. A job that is over keeps no commands; of several stops, or retries, one is kept."""
         return bool(self._db.run("command", job_id, command.kind, command_text(command), repr(now), _mark()))
+
+    def command_many(self, job_ids: Sequence[JobId], command: Command, *, now: float) -> int:
+        found = 0
+        for at in range(0, len(job_ids), _CHUNK):
+            calls = [
+                (job_id, command.kind, command_text(command), repr(now), _mark())
+                for job_id in job_ids[at : at + _CHUNK]
+            ]
+            found += sum(int(answer) for answer in self._db.run_all("command", calls))
+        return found
 
     def next_due(self, job_id: JobId) -> Next | None:
         at, follow_up = self._db.ask_all(
@@ -167,26 +202,43 @@ class RedisStore:
         answer = self._db.run("earliest_due")
         return None if answer is None else float(answer)
 
+    def due_count(self, *, now: float) -> int:
+        return int(self._db.ask("ZCOUNT", self._db.key("agenda"), "-inf", repr(now)))
+
     def wake(self, job_ids: Sequence[JobId], *, now: float) -> None:
         """As the port says. A job that somebody works on is due at once after that; one that is over stays so."""
         chunks = [job_ids[at : at + _CHUNK] for at in range(0, len(job_ids), _CHUNK)]
         self._db.run_all("wake", [(repr(now), *chunk) for chunk in chunks])
 
     def waiting_accounts(self) -> list[AccountName]:
-        found = self._db.ask("SMEMBERS", self._db.key("waiting"))
-        return sorted(AccountName(text(name)) for name in found)
+        return accounts_of(self.waiting_lines())
 
-    def waiters(self, account: AccountName, limit: int) -> list[Waiter]:
+    def waiting_lines(self) -> list[Line]:
+        return sorted(Line(text(name)) for name in self._db.ask("SMEMBERS", self._db.key("waiting")))
+
+    def waiters(self, line: str, limit: int) -> list[Waiter]:
         if limit <= 0:
             return []
-        answer = self._db.run("waiters", account, limit - 1)
-        return [Waiter(JobId(job_id), Decimal(short)) for job_id, short in _pairs(answer)]
+        words = [text(item) for item in self._db.run("waiters", line, limit - 1)]
+        found = zip(words[::3], words[1::3], words[2::3], strict=True)
+        return [waiter(JobId(job_id), float(rank), Decimal(short)) for job_id, rank, short in found]
+
+    def waiting_count(self, account: AccountName) -> int:
+        return int(self._db.ask("ZCARD", self._db.key("waiting", account)))
 
     def is_pinned(self, cid: Cid) -> bool:
-        return bool(self._db.ask("SISMEMBER", self._db.key("pinned"), cid))
+        return self._db.ask("ZSCORE", self._db.key("pins"), cid) is not None
 
     def mark_pinned(self, cid: Cid) -> None:
-        self._db.ask("SADD", self._db.key("pinned"), cid)
+        """As the port says. The latest 100,000 are remembered; pinning another one again does no harm."""
+        self._db.run("mark_pinned", cid)
+
+    def project(self, account: AccountName) -> ProjectAddress | None:
+        found = self._db.ask("HGET", self._db.key("projects"), account)
+        return None if found is None else ProjectAddress(text(found))
+
+    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
+        self._db.ask("HSET", self._db.key("projects"), account, project)
 
     def take_turn(self, name: str, *, now: float, period: float) -> bool:
         return bool(self._db.run("take_turn", name, repr(now), repr(period)))

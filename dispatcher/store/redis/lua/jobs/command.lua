@@ -1,5 +1,5 @@
--- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, or
--- retries, one is kept.
+-- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, retries or
+-- resolutions, the first is kept. A stop revives a dead letter; other commands wait there.
 -- ARGV: 1 job id  2 kind  3 command (JSON)  4 now  5 this call's own mark
 -- Answer: 1; 0 if there is no such job
 
@@ -19,6 +19,7 @@ else
   kept = not kinds_waiting(id)[kind]
 end
 if kept then redis.call('RPUSH', commands_key(id), ARGV[3]) end
-redis.call('HSET', key, 'follow_up', wanted(id), 'commanded', string.sub(mark .. ' ' .. marks, 1, 8 * (#mark + 1)))
-hasten(id, ARGV[4])
+redis.call('HSET', key, 'follow_up', wanted(id) or 'dispatch', 'commanded', string.sub(mark .. ' ' .. marks, 1, 8 * (#mark + 1)))
+if kind == 'stop' then recover(id) end
+if redis.call('HEXISTS', key, 'dead') == 0 then hasten(id, ARGV[4]) end
 return 1

@@ -1,6 +1,6 @@
 -- Jobs in the given states, the newest first.
 -- ARGV: 1 rank of the first one that is wanted, from 0  2 rank of the last  3... states
--- Answer: jobs (JSON)
+-- Answer: {{id, job (JSON), state}, what is kept of its trouble, ...}
 
 local found = {}
 for position = 3, #ARGV do
@@ -15,6 +15,9 @@ table.sort(found, function(one, other)
 end)
 local jobs = {}
 for position = ARGV[1] + 1, math.min(ARGV[2] + 1, #found) do
-  jobs[#jobs + 1] = redis.call('HGET', job_key(found[position][1]), 'job')
+  local id = found[position][1]
+  local job = redis.call('HMGET', job_key(id), 'job', 'state')
+  jobs[#jobs + 1] = {id, job[1], job[2]}
+  jobs[#jobs + 1] = trouble_of(id)
 end
 return jobs

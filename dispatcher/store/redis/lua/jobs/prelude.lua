@@ -9,12 +9,18 @@ local agenda = prefix .. ':agenda'     -- sorted set: job -> when it falls due
 local ended = prefix .. ':ended'       -- sorted set: job that is over -> when it is forgotten
 local requests = prefix .. ':requests' -- hash: request id -> job
 local addresses = prefix .. ':addresses' -- hash: address on the network -> job
-local accounts = prefix .. ':waiting'  -- set: accounts for whose credit jobs wait
+local accounts = prefix .. ':waiting'  -- set: lines in which jobs wait for money; one is an account's name
+local exposing = prefix .. ':exposed'  -- set: accounts that have jobs which are not over
+local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are not over are where they are for it
+local dead = prefix .. ':dead'         -- sorted set: dead letter -> since when
 local most_commands = 100              -- the twin of AT_MOST in pending.py
 local purged_at_once = 20
+local log_at_most, log_at_last = 2000, 4000
+local repeated = {waited = true, woken = true, call_undecided = true, observed = true}
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken, address, exposed
+--       token, lease_until, last, answer, commanded, woken, address, exposed, reason; and of turns that failed:
+--       crashes, lapses, rests_until, trouble (JSON), failures, dead, dropped
 local function job_key(id) return prefix .. ':job:' .. id end
 
 -- list: events (JSON), the oldest first
@@ -26,7 +32,7 @@ local function commands_key(id) return prefix .. ':commands:' .. id end
 -- sorted set: job in that state -> when it was created
 local function state_key(state) return prefix .. ':state:' .. state end
 
--- sorted set: job that waits for the account's credit -> its rank, the lowest first
+-- sorted set: job that stands in the line -> its rank, the lowest first
 local function waiting_key(account) return prefix .. ':waiting:' .. account end
 
 -- hash: live, unlimited (numbers of jobs), committed, allowed (micro-dollars) of the account's jobs that are not over
@@ -43,13 +49,22 @@ local function add_exposure(exposed, sign)
   local key = exposure_key(account)
   if redis.call('HINCRBY', key, 'live', whole(sign)) == 0 then
     redis.call('UNLINK', key) -- without jobs there is nothing to add up
+    redis.call('SREM', exposing, account)
     return
   end
+  redis.call('SADD', exposing, account)
   redis.call('HINCRBY', key, 'committed', whole(sign * tonumber(committed)))
   if allowed == '-1' then
     redis.call('HINCRBY', key, 'unlimited', whole(sign))
   else
     redis.call('HINCRBY', key, 'allowed', whole(sign * tonumber(allowed)))
+  end
+end
+
+-- Counts one job more, or with `sign` -1 one less, for a reason; '' is that of a job that is over, and is not counted.
+local function count_reason(reason, sign)
+  if reason and reason ~= '' and redis.call('HINCRBY', reasons, reason, whole(sign)) == 0 then
+    redis.call('HDEL', reasons, reason)
   end
 end
 
@@ -62,8 +77,8 @@ end
 
 -- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[8]:
 --   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
---   5 account whose credit it waits for, or ''  6 its rank   7 US dollars that are missing
---   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure)
+--   5 line in which it waits for money, or ''   6 its rank   7 US dollars that are missing
+--   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure), reason
 -- The hash must have `created` already.
 local function put_record()
   local id, state, account = ARGV[1], ARGV[3], ARGV[5]
@@ -73,6 +88,11 @@ local function put_record()
   if was[4] ~= exposed then
     if was[4] then add_exposure(was[4], -1) end
     add_exposure(exposed, 1)
+  end
+  local reason = redis.call('HGET', job_key(id), 'reason')
+  if reason ~= facts.reason then
+    count_reason(reason, -1)
+    count_reason(facts.reason, 1)
   end
   if (was[5] or '') ~= facts.address then
     if was[5] and was[5] ~= '' then redis.call('HDEL', addresses, was[5]) end
@@ -88,13 +108,19 @@ local function put_record()
     redis.call('SADD', accounts, account)
   end
   redis.call('HSET', job_key(id), 'job', ARGV[2], 'state', state, 'final', ARGV[4], 'waits', account, 'short', ARGV[7],
-    'exposed', exposed, 'address', facts.address)
+    'exposed', exposed, 'address', facts.address, 'reason', facts.reason)
 end
 
--- Appends the events that stand in ARGV from position `first` on.
+-- Appends the events that stand in ARGV from position `first` on, but for those that a long log leaves out: the twin
+-- of dispatcher/domain/eventlog.py. That is progress: no worker hung before it.
 local function append_log(id, first)
+  if #ARGV >= first then redis.call('HDEL', job_key(id), 'lapses') end
+  local length = redis.call('LLEN', log_key(id))
   for position = first, #ARGV do
-    redis.call('RPUSH', log_key(id), ARGV[position])
+    local kind = string.match(ARGV[position], '"kind":"([%a_]+)"')
+    if length < log_at_most or kind == 'ended' or (length < log_at_last and not repeated[kind]) then
+      length = redis.call('RPUSH', log_key(id), ARGV[position])
+    end
   end
 end
 
@@ -117,7 +143,7 @@ end
 local function kinds_waiting(id)
   local kinds = {}
   for _, command in ipairs(redis.call('LRANGE', commands_key(id), 0, -1)) do
-    kinds[string.match(command, '^{"kind":"(%a+)"')] = true
+    kinds[string.match(command, '^{"kind":"(%a+)"') or 'unreadable'] = true
   end
   return kinds
 end
@@ -127,8 +153,18 @@ local function wanted(id)
   local kinds = kinds_waiting(id)
   if kinds['stop'] then return 'stop' end
   if kinds['extend'] then return 'extend' end
-  if kinds['retry'] then return 'dispatch' end
-  return nil
+  return next(kinds) and 'dispatch' or nil
+end
+
+-- Gives a job as many tries as a new one, dead letter or not. What its trouble was is kept until a turn ends well.
+local function recover(id)
+  redis.call('HDEL', job_key(id), 'crashes', 'lapses', 'rests_until', 'dead')
+  redis.call('ZREM', dead, id)
+end
+
+-- What is kept of the job's trouble: {trouble, failures, rests_until, dead, dropped}
+local function trouble_of(id)
+  return redis.call('HMGET', job_key(id), 'trouble', 'failures', 'rests_until', 'dead', 'dropped')
 end
 
 -- Brings the agenda entry forward to `now`, unless it is due earlier.
@@ -145,6 +181,7 @@ local function purge(now)
     if job[2] and job[2] ~= '' then redis.call('HDEL', requests, job[2]) end
     if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
     if job[4] then add_exposure(job[4], -1) end
+    count_reason(redis.call('HGET', job_key(id), 'reason'), -1)
     if job[5] and job[5] ~= '' then redis.call('HDEL', addresses, job[5]) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)

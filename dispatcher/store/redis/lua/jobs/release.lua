@@ -13,7 +13,7 @@ end
 if not has_lease(id, ARGV[9], now) then return false end
 
 save_record(ARGV[15], ARGV[16], 17)
-redis.call('HDEL', key, 'lease_until', 'woken')
+redis.call('HDEL', key, 'lease_until', 'woken', 'crashes', 'lapses', 'rests_until', 'trouble', 'failures')
 local answer = 1
 if due == '' then
   redis.call('ZREM', agenda, id)

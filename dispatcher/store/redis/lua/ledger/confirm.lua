@@ -10,4 +10,5 @@ write_hold(id, amount, marker, hold.job)
 redis.call('ZADD', stamped, marker, 'h:' .. id)
 add('unseen', tonumber(amount) - hold.amount)
 add('held', tonumber(amount) - hold.amount)
+adjust_charge(hold.job, id, tonumber(amount))
 return false

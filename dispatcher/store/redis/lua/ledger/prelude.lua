@@ -8,7 +8,8 @@
 -- kinds also stand in a sorted set by their marker, so that a new balance finds what it shows.
 
 local account = KEYS[1] .. ':credit:' .. ARGV[1]
--- hash: marker, balance_marker, balance_at, assigned, reserved, spent, unseen, held, settled, settlements
+-- hash: marker, balance_marker, balance_at, assigned, reserved, spent, unseen, held, settled, settlements, returned,
+--       given_at, given, given_before, frozen_at, frozen_by, frozen_reason, audit; those that are missing are 0, or not so
 
 local holds = account .. ':holds'         -- hash: hold -> 'amount:marker:job'; the marker is empty while it is open
 local stamped = account .. ':unseen'      -- sorted set: 'h:hold' or 't:amount:job' -> marker
@@ -47,5 +48,90 @@ local function drop_hold(id, hold)
     redis.call('ZREM', stamped, 'h:' .. id)
   end
   return shown
+end
+
+-- What all holds of a job amount to, and whether one of them is open.
+local function held_for(job)
+  local sum, open = 0, false
+  for _, id in ipairs(redis.call('SMEMBERS', of_job(job))) do
+    local hold = read_hold(id)
+    sum = sum + hold.amount
+    open = open or not hold.marker
+  end
+  return sum, open
+end
+
+-- Holds nothing more for the account; one that is frozen already stays as it is.
+local function freeze(now, reason, by)
+  if redis.call('HEXISTS', account, 'frozen_at') == 1 then return end
+  redis.call('HSET', account, 'frozen_at', now, 'frozen_reason', reason, 'frozen_by', by)
+end
+
+-- Spending by scope. A budget counts in the window 'day', 'month' or 'total'.
+
+local budgets = KEYS[1] .. ':budgets'          -- hash: 'window:scope' -> 'limit:serial:since'
+local totals = KEYS[1] .. ':spent:totals'      -- hash: 'serial:u' and 'serial:h', used and held, of each total budget
+local windows = KEYS[1] .. ':spent:windows'    -- sorted set: 'day:2026-11-22' -> when its counts are forgotten
+local charges = account .. ':charges'          -- hash: job -> JSON: where its holds are counted
+local function window_key(window) return KEYS[1] .. ':spent:' .. window end -- hash: 'u:scope' and 'h:scope'
+
+local function read_budget(window, scope)
+  local value = redis.call('HGET', budgets, window .. ':' .. scope)
+  if not value then return nil end
+  local limit, serial, since = string.match(value, '^(%d+):(%d+):(.*)$')
+  return {limit = tonumber(limit), serial = serial, since = since}
+end
+
+-- {scopes, charges}, each charge {hold, amount, totals, windows: {'day:...' = '101'}}: a digit for each scope, 1 where it
+-- is counted in that window.
+local function read_charges(job)
+  local value = redis.call('HGET', charges, job)
+  return value and cjson.decode(value) or nil
+end
+
+local function write_charges(job, made)
+  if #made.charges == 0 then
+    redis.call('HDEL', charges, job)
+  else
+    redis.call('HSET', charges, job, cjson.encode(made))
+  end
+end
+
+-- Adds to the counts in which a charge is. Counts that were forgotten stay so.
+local function count(scopes, charge, used, held)
+  for window, mask in pairs(charge.windows) do
+    local key = window_key(window)
+    if redis.call('EXISTS', key) == 1 then
+      for position, scope in ipairs(scopes) do
+        if string.sub(mask, position, position) == '1' then
+          redis.call('HINCRBY', key, 'u:' .. scope, whole(used))
+          redis.call('HINCRBY', key, 'h:' .. scope, whole(held))
+        end
+      end
+    end
+  end
+  for _, serial in ipairs(charge.totals) do
+    if redis.call('HEXISTS', totals, serial .. ':u') == 1 then
+      redis.call('HINCRBY', totals, serial .. ':u', whole(used))
+      redis.call('HINCRBY', totals, serial .. ':h', whole(held))
+    end
+  end
+end
+
+-- A hold has another amount now, or, without one, is no more.
+local function adjust_charge(job, id, amount)
+  local made = read_charges(job)
+  if not made then return end
+  local kept = {}
+  for _, charge in ipairs(made.charges) do
+    if charge.hold == id then
+      local more = (amount or 0) - tonumber(charge.amount)
+      count(made.scopes, charge, more, more)
+      charge.amount = whole(amount or 0)
+    end
+    if charge.hold ~= id or amount then kept[#kept + 1] = charge end
+  end
+  made.charges = kept
+  write_charges(job, made)
 end
 

@@ -9,6 +9,7 @@ if redis.call('ZSCORE', settled, job) then return false end
 redis.call('ZADD', settled, redis.call('HINCRBY', account, 'settlements', 1), job)
 redis.call('ZREMRANGEBYRANK', settled, 0, -1 - most_settled)
 
+add('returned', math.max(held_for(job) - cost, 0))
 local shown, reserved = 0, 0
 for _, id in ipairs(redis.call('SMEMBERS', of_job(job))) do
   local hold = read_hold(id)
@@ -26,4 +27,18 @@ if tail > 0 then
   add('unseen', tail)
 end
 add('settled', cost)
+
+-- Its cost takes the place of its charges: the difference is given back from the latest first, or added to it.
+local made = read_charges(job)
+if not made then return false end
+local back = 0 - cost
+for _, charge in ipairs(made.charges) do back = back + tonumber(charge.amount) end
+for position = #made.charges, 1, -1 do
+  local charge = made.charges[position]
+  local amount = tonumber(charge.amount)
+  local part = math.min(back, amount)
+  count(made.scopes, charge, 0 - part, 0 - amount)
+  back = back - part
+end
+redis.call('HDEL', charges, job)
 return false

@@ -7,4 +7,5 @@ local hold = read_hold(id)
 if not hold or hold.marker then return false end
 drop_hold(id, hold)
 redis.call('SREM', of_job(hold.job), id)
+adjust_charge(hold.job, id)
 return false

@@ -1,0 +1,42 @@
+"""The dispatcher's own secrets in a request: refused always, wherever they stand."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from dispatcher.domain.definition.secrets import strings_of
+from dispatcher.domain.faults import Fault
+from dispatcher.domain.request import JobRequest
+
+_SHORTEST = 8
+"""Characters. A shorter secret would be found in words that have nothing to do with it."""
+
+_MESSAGE = (
+    "holds one of the dispatcher's own secrets (an API key, the pinning token or a password of its settings), and "
+    "nothing may carry those on: take it out, and replace that secret if others have seen it"
+)
+
+
+def own_secret_faults(request: JobRequest, secrets: Iterable[str]) -> tuple[Fault, ...]:
+    """A fault for each place of `request` with one of `secrets` in it; `allow_secrets` does not allow these."""
+    known = [secret for secret in secrets if len(secret) >= _SHORTEST]
+    if not known:
+        return ()
+    whole = request.document().decode("utf-8", "replace") + request.spec().model_dump_json()
+    if not any(_in_json(secret) in whole for secret in known):
+        return ()
+    paths = dict.fromkeys(path for path, text in _texts(request) if any(secret in text for secret in known))
+    return tuple(Fault(path, _MESSAGE) for path in paths)
+
+
+def _in_json(secret: str) -> str:
+    return json.dumps(secret, ensure_ascii=False)[1:-1]
+
+
+def _texts(request: JobRequest) -> Iterator[tuple[str, str]]:
+    yield from ((path, text) for path, _, _, text in strings_of(request.definition))
+    yield "market", request.market
+    yield "request_id", request.request_id or ""
+    yield "account", request.account
+    yield "node", request.node or ""
+    yield from (("labels", f"{name}={text}") for name, text in request.labels.items())
+    yield from (("labels", name) for name in request.labels)

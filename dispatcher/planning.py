@@ -1,0 +1,44 @@
+"""Plan a request before it is paid: the network's price and balance of now, and the rules that will decide."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from dispatcher.domain.duration import parse_duration
+from dispatcher.domain.money import parse_rate
+from dispatcher.domain.planned import Planned, plan_request
+from dispatcher.domain.request import JobRequest, parse_many
+from dispatcher.library import parts as _parts
+from dispatcher.ops.clock import WallClock
+
+
+def plan(
+    request: JobRequest | Mapping[str, Any],
+    *,
+    runs_for: str | timedelta | None = None,
+    queued_for: str | timedelta = "1m",
+    rate_per_hour: str | Decimal | None = None,
+) -> Planned:
+    """What will happen to `request`, and what it costs, by the rules that will decide. Nothing is stored or spent.
+
+    `runs_for`: how long the job works (default: as long as it is allowed); `rate_per_hour`: US dollars with the fee;
+    without it the network is asked for the market's price and the balance.
+    Raises `InvalidRequest`, and without `rate_per_hour` `ProviderError`, `SettingsError`.
+    """
+    (parsed,) = parse_many([request])
+    seconds = None if runs_for is None else parse_duration(runs_for).total_seconds()
+    queued = parse_duration(queued_for).total_seconds()
+    if rate_per_hour is not None:
+        rate = parse_rate(rate_per_hour)
+        return plan_request(parsed.spec(), rate, WallClock().now(), runs_for=seconds, queued_for=queued)
+    parts = _parts()
+    provider = parts.providers.account(parsed.account)
+    return plan_request(
+        parsed.spec(),
+        provider.market(parsed.market).rate_per_hour,
+        parts.clock.now(),
+        runs_for=seconds,
+        queued_for=queued,
+        available=provider.balance().available,
+    )
