@@ -92,7 +92,12 @@ def _print_all(seen: dict[str, Any]) -> None:
         else:
             _print_balance(each)
         click.echo()
-    print_fields([("in total", f"{len(seen['accounts'])} accounts"), *still_fields(seen["total"])])
+    print_fields(
+        [
+            ("in total", f"{len(seen['accounts'])} account{'' if len(seen['accounts']) == 1 else 's'}"),
+            *still_fields(seen["total"]),
+        ]
+    )
 
 
 @click.command("markets")
