@@ -10,7 +10,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 
-from dispatcher import client
+from dispatcher import client, letters
 from dispatcher.cli import main
 from dispatcher.domain.errors import NotPossible
 from dispatcher.domain.ids import JobId
@@ -25,7 +25,8 @@ from tests.world import World, definition
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World()
-    monkeypatch.setattr(client, "_parts", lambda: world.parts)
+    for module in (client, letters):
+        monkeypatch.setattr(module, "_parts", lambda: world.parts)
     with structlog.testing.capture_logs():
         yield world
 
