@@ -65,13 +65,14 @@ def ladder(job: Job, tries: int, first: float, longest: float) -> float:
 
 
 def call_retry(job: Job, tries: int, retry_after: float | None, left: float | None) -> float:
-    """Seconds until an undecided call is sent again: the network's own wish, or a ladder from 2 s to 60 s that
-    keeps several tries within the `left` seconds before a deadline.
+    """Seconds until an undecided call is sent again: the network's own wish, or a ladder from 2 s to 60 s (of a stop
+    to 15 s: each second of its job is paid) that keeps several tries within the `left` seconds before a deadline.
 
     A stop or an extension is worth a try before a longer wish is over: after five minutes, or half of what is left."""
     if retry_after is not None:
         return max(min(retry_after, _patience(job, left)), 0.5)
-    seconds = ladder(job, tries, 2.0, 60.0)
+    is_stop = job.call is not None and job.call.operation is Operation.STOP
+    seconds = ladder(job, tries, 2.0, 15.0 if is_stop else 60.0)
     return min(seconds, max(left / 5, 1.0)) if left is not None and left > 0 else seconds
 
 

@@ -28,6 +28,7 @@ from tests.domain.made import (
     refused,
     running_job,
     short,
+    stopping_job,
     waited,
 )
 
@@ -73,6 +74,12 @@ def test_when_an_undecided_call_is_sent_again(
     tries: int, retry_after: float | None, left: float | None, at_least: float, at_most: float
 ) -> None:
     assert at_least <= call_retry(new_job(), tries, retry_after, left) <= at_most
+
+
+def test_a_stop_is_sent_again_sooner_since_its_job_is_paid() -> None:
+    job = stopping_job()
+    assert job.call is not None
+    assert 12.75 <= call_retry(job, 9, None, None) <= 17.25
 
 
 def test_an_extension_that_is_short_is_tried_several_times_within_the_margin() -> None:
