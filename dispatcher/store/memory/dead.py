@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.errors import Bug
@@ -12,41 +11,16 @@ from dispatcher.domain.ids import JobId, LeaseToken
 from dispatcher.domain.job import FollowUp, State
 from dispatcher.ports.dead import Listed, Unreadable
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.entry import Entry
 from dispatcher.store.pending import due_for
 from dispatcher.store.waiting import CreditWait
-
-if TYPE_CHECKING:
-    from dispatcher.store.memory.store import _Entry
-
-
-@dataclass(slots=True)
-class Health:
-    """How the turns of one job went."""
-
-    crashes: int = 0
-    lapses: int = 0
-    rests_until: float | None = None
-    trouble: Trouble | None = None
-
-    @property
-    def is_dead(self) -> bool:
-        return self.trouble is not None and self.trouble.dead
-
-    def told(self) -> Trouble | None:
-        return None if self.trouble is None else replace(self.trouble, retry_at=self.rests_until)
-
-    def recover(self) -> None:
-        """As many tries again as a new job has. What the trouble was is kept until a turn ends well."""
-        self.crashes, self.lapses, self.rests_until = 0, 0, None
-        if self.trouble is not None:
-            self.trouble = replace(self.trouble, dead=False)
 
 
 class DeadLetters:
     """A `DeadLetterStore` over the same entries and the same lock as the store that it is a part of."""
 
     _lock: threading.Lock
-    _jobs: "dict[JobId, _Entry]"
+    _jobs: dict[JobId, Entry]
     _waiting: dict[JobId, CreditWait]
     _agenda: Times
     _ended: Times

@@ -2,25 +2,22 @@
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.ports.mending import MOST_STRAYS, Checked, Damage, Source, Stray, Walked
 from dispatcher.ports.store import Command
 from dispatcher.store.memory.agenda import Times
+from dispatcher.store.memory.entry import Entry
 from dispatcher.store.pending import due_for
 from dispatcher.store.straying import in_order, place
 from dispatcher.store.waiting import CreditWait, credit_wait
-
-if TYPE_CHECKING:
-    from dispatcher.store.memory.store import _Entry
 
 
 class Mending:
     """See `MendingStore`."""
 
     _lock: threading.Lock
-    _jobs: "dict[JobId, _Entry]"
+    _jobs: dict[JobId, Entry]
     _waiting: dict[JobId, CreditWait]
     _agenda: Times
     _ended: Times
@@ -103,7 +100,7 @@ class Mending:
         self._ended.discard(job_id)
         return any(each is not None for each in known)
 
-    def _mend_live(self, entry: "_Entry", now: float, before: list[Damage]) -> list[Damage]:
+    def _mend_live(self, entry: Entry, now: float, before: list[Damage]) -> list[Damage]:
         job_id, damages = entry.job.id, list[Damage]()
         told_already = any(command.kind == "mended" for command in entry.commands)
         if credit_wait(entry.job) is not None and job_id not in self._waiting and not told_already:
@@ -120,7 +117,7 @@ class Mending:
             self._bring_forward(job_id, now)
         return damages
 
-    def _mend_over(self, entry: "_Entry", now: float, grace: float) -> list[Damage]:
+    def _mend_over(self, entry: Entry, now: float, grace: float) -> list[Damage]:
         job_id, damages = entry.job.id, list[Damage]()
         at, lease = self._agenda.get(job_id), entry.lease_until
         if self._ended.get(job_id) is not None:  # it was closed

@@ -4,7 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from dispatcher.domain.cid import Cid
@@ -12,13 +12,14 @@ from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import Job, State
 from dispatcher.domain.waiting import Line, accounts_of
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
-from dispatcher.store.memory.dead import DeadLetters, Health
+from dispatcher.store.memory.dead import DeadLetters
+from dispatcher.store.memory.entry import Entry, Health
 from dispatcher.store.memory.figures import Figures
 from dispatcher.store.memory.mending import Mending
 from dispatcher.store.micros import usd
@@ -31,31 +32,12 @@ PINS_AT_MOST = 100_000
 """CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    """Everything about one job. `lease_until` None: nobody has it."""
-
-    job: Job
-    document: bytes
-    log: list[Event]
-    follow_up: FollowUp = FollowUp.DISPATCH
-    commands: list[Command] = field(default_factory=list)
-    token: int = 0
-    lease_until: float | None = None
-    woken: bool = False
-    result: str | None = None
-    health: Health = field(default_factory=Health)
-
-    def is_leased(self, now: float) -> bool:
-        return self.lease_until is not None and self.lease_until > now
-
-
 class MemoryStore(DeadLetters, Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: dict[JobId, _Entry] = {}
+        self._jobs: dict[JobId, Entry] = {}
         self._requests: dict[str, JobId] = {}
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
@@ -282,7 +264,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
             if (other := self._requests.get(request_id)) is not None:
                 return Added(other, False, self._jobs[other].job.fingerprint == job.fingerprint)
             self._requests[request_id] = job.id
-        self._jobs[job.id] = _Entry(job, new.document, [new.enqueued])
+        self._jobs[job.id] = Entry(job, new.document, [new.enqueued])
         self._agenda.set(job.id, new.due_at)
         return Added(job.id, new=True)
 
@@ -295,7 +277,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
         now: float,
         taken: int,
         result: Mapping[str, Any] | None,
-    ) -> _Entry:
+    ) -> Entry:
         entry = self._jobs.get(job.id)
         if entry is None or entry.token != claim.token or not entry.is_leased(now):
             raise LeaseLost(job.id)
@@ -311,7 +293,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
             self._waiting.pop(job.id, None)
         return entry
 
-    def _end(self, entry: _Entry, now: float, forget_at: float) -> None:
+    def _end(self, entry: Entry, now: float, forget_at: float) -> None:
         job_id = entry.job.id
         entry.commands.clear()
         self._agenda.discard(job_id)
