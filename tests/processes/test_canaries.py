@@ -17,7 +17,7 @@ from celery import Celery
 from tests.processes.echo import Echo, echo
 from tests.processes.found import Found, command_lines, dump, listening
 from tests.processes.station import PATIENCE, Process, Station
-from tests.servers import Server, find_server
+from tests.servers import free_port, start_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.redis]
 
@@ -68,7 +68,7 @@ class Pickled:
 
 
 def flower(station: Station, found: Found) -> Process:
-    port = Server.__init__.__globals__["_free_port"]()
+    port = free_port()
     station.env["FLOWER_UNAUTHENTICATED_API"] = "true"
     process = station._start(
         "flower",
@@ -188,10 +188,7 @@ def _send_what_is_no_json(app: Celery, directory: Path) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[Station, str, Echo]]:
-    program = find_server()
-    if program is None:
-        pytest.skip("no Redis server")
-    server = Server(program, tmp_path, ["--requirepass", PASSWORD])
+    server = start_server(tmp_path, ["--requirepass", PASSWORD])
     url = server.url.replace("redis://", f"redis://:{PASSWORD.replace('/', '%2F')}@")
     station = Station(tmp_path, url, keys=KEYS, jwt=JWT)
     with echo(station.api_url, f"Bearer {KEYS[0]} {KEYS[1]} {JWT}") as network:
