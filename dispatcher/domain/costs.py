@@ -32,6 +32,11 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
     return seconds if seconds >= SHORTEST_TIMEOUT else 0
 
 
+def why_unpostable(spec: JobSpec) -> Reason:
+    """Why `first_seconds` is 0."""
+    return Reason.MAX_COST if spec.policies.max_cost() is not None else Reason.STOP_AT
+
+
 def next_extension(job: Job) -> int:
     """Seconds that the policies add next; 0 if they may not, or if it would be less than a minute."""
     quantum, policy = job.spec.policies.quantum, job.spec.policies.extend

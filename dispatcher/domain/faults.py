@@ -21,3 +21,8 @@ class Fault:
 def under(prefix: str, faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """The same faults, with `prefix` before every path: `requests[3]` and `market` give `requests[3].market`."""
     return tuple(Fault(f"{prefix}.{fault.path}", fault.message) for fault in faults)
+
+
+def among(faults: Iterable[Fault], index: int, count: int) -> tuple[Fault, ...]:
+    """The faults of the request at `index` of `count`: their paths begin with `requests[i]` if there are several."""
+    return under(f"requests[{index}]", faults) if count > 1 else tuple(faults)

@@ -14,11 +14,12 @@ from typing import Final, TypeVar, assert_never
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.cid import Cid
-from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate
+from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate, why_unpostable
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
 from dispatcher.domain.job import Call, Ending, Job, Operation, Phase, Quote, Reason, State
 from dispatcher.domain.lifecycle import apply, create
+from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import RunReport, outcome
 from dispatcher.domain.planner import plan
@@ -224,7 +225,7 @@ class _Walk:
             case act.OrderStop():
                 yield ev.StopOrdered(at=now, reason=action.reason, by="policy")
             case act.GiveUp():
-                yield self._gone()
+                yield gone(_there(self._job.remote), now)
             case act.Collect():
                 yield self._collected(without_result=action.without_result)
             case act.Finish():
@@ -251,8 +252,7 @@ class _Walk:
         seconds = first_seconds(self._job.spec, hourly, now)
         if seconds == 0:
             detail = "its policies do not allow the shortest posting of 1m"
-            reason = Reason.MAX_COST if self._job.spec.policies.max_cost() is not None else Reason.STOP_AT
-            ending = Ending(at=now, detail=detail)
+            reason, ending = why_unpostable(self._job.spec), Ending(at=now, detail=detail)
             return ev.Ended(at=now, state=State.REJECTED, reason=reason, ending=ending, settled=ZERO)
         amount = price_at_most(hourly, seconds)
         quote = Quote(
@@ -324,15 +324,7 @@ class _Walk:
         network, remote = self._on_network(), _there(self._job.remote)
         if network.is_delisted():
             return ev.Looked(at=self._now, missing=True)
-        shown = network.shown(self._now, self._job)
-        same = all(getattr(remote, name) == value for name, value in shown.shown().items())
-        return ev.Looked(at=self._now) if same and remote.seen_at is not None else shown
-
-    def _gone(self) -> ev.Event:
-        known = _there(self._job.remote).model_dump(
-            include={"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
-        )
-        return ev.Observed(at=self._now, phase=Phase.GONE, **known)
+        return looked(remote, network.shown(self._now, self._job))
 
     def _collected(self, *, without_result: bool) -> ev.Event:
         job, now, remote = self._job, self._now, _there(self._job.remote)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from dispatcher.domain.definition import canonical_json, secret_faults, validate_definition
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import InvalidRequest
-from dispatcher.domain.faults import Fault, under
+from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import AccountName
 from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Policies
 
@@ -129,7 +129,7 @@ def parse_many(requests: Sequence[object]) -> list[JobRequest]:
         try:
             parsed.append(fields if isinstance(fields, JobRequest) else JobRequest.parse(fields))
         except InvalidRequest as e:
-            faults.extend(under(f"requests[{index}]", e.faults) if len(requests) > 1 else e.faults)
+            faults.extend(among(e.faults, index, len(requests)))
     if faults:
         raise InvalidRequest(faults)
     return parsed

@@ -35,10 +35,13 @@ def retry(parts: Parts, job_ids: Sequence[JobId]) -> list[JobId]:
 
 def retry_all(parts: Parts) -> list[JobId]:
     """Try all again that are dead now."""
-    count = parts.store.count_dead()
-    pages = range(0, count, _AT_ONCE)
-    dead = [letter for at in pages for letter in parts.store.dead_letters(limit=_AT_ONCE, offset=at)]
-    return retry(parts, [letter.job_id for letter in dead])
+    return retry(parts, [letter.job_id for letter in _letters(parts)])
+
+
+def _letters(parts: Parts) -> list[Trouble]:
+    """All that are dead now, in few round trips."""
+    pages = range(0, parts.store.count_dead(), _AT_ONCE)
+    return [each for at in pages for each in parts.store.dead_letters(limit=_AT_ONCE, offset=at)]
 
 
 def rescue(parts: Parts) -> list[JobId]:
@@ -47,10 +50,7 @@ def rescue(parts: Parts) -> list[JobId]:
     A stop matters more than sparing a worker: they are tried again and again, at the pace of `_STOP_AGAIN`.
     """
     now = parts.clock.now()
-    count = parts.store.count_dead()
-    pages = range(0, count, _AT_ONCE)
-    letters = [each for at in pages for each in parts.store.dead_letters(limit=_AT_ONCE, offset=at)]
-    rested = [each.job_id for each in letters if now - each.at >= parts.pace(_STOP_AGAIN)]
+    rested = [each.job_id for each in _letters(parts) if now - each.at >= parts.pace(_STOP_AGAIN)]
     due = [job_id for job_id in rested if _stop_is_due(parts, job_id, now)]
     for job_id in due:
         _log.warning("dead_letter_tried_for_its_stop", job=job_id)

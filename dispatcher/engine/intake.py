@@ -7,7 +7,7 @@ from dispatcher.domain.definition import canonical_json
 from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.errors import InvalidRequest, RequestConflict, TooManyJobs
 from dispatcher.domain.events import Enqueued
-from dispatcher.domain.faults import Fault, under
+from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import FollowUp
 from dispatcher.domain.leaks import own_secret_faults
@@ -46,7 +46,7 @@ def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
                 "account needs: keep data out of it"
             )
             fault = Fault("definition", message)
-            faults.extend(under(f"requests[{index}]", [fault]) if len(new) > 1 else [fault])
+            faults.extend(among([fault], index, len(new)))
     if faults:
         raise InvalidRequest(faults)
     return new
@@ -55,8 +55,7 @@ def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
 def _refuse_own_secrets(parts: Parts, requests: Sequence[JobRequest]) -> None:
     faults: list[Fault] = []
     for index, request in enumerate(requests):
-        found = own_secret_faults(request, parts.own_secrets)
-        faults.extend(under(f"requests[{index}]", found) if len(requests) > 1 else found)
+        faults.extend(among(own_secret_faults(request, parts.own_secrets), index, len(requests)))
     if faults:
         raise InvalidRequest(faults)
 

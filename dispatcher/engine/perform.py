@@ -6,10 +6,11 @@ from typing import Any, assert_never
 
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
-from dispatcher.domain.costs import final_cost, first_seconds
+from dispatcher.domain.costs import final_cost, first_seconds, why_unpostable
 from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
 from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
+from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
 from dispatcher.engine import calls, finding, resolve
@@ -65,7 +66,7 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
         case act.DropExtension():
             return Performed([ev.ExtendDropped(at=now, seconds=action.seconds, detail=action.detail)])
         case act.GiveUp():
-            return Performed([_gone(job, now)])
+            return Performed([gone(_remote(job), now)])
         case act.Collect():
             return _collect(parts, job, without_result=action.without_result)
         case act.Finish():
@@ -100,8 +101,7 @@ def _hold_credit(parts: Parts, job: Job) -> ev.Event:
             f"its policies do not allow the shortest posting of 1m, which costs "
             f"${format_usd(price_at_most(hourly, 60))} on market {market.slug}"
         )
-        reason = Reason.MAX_COST if job.spec.policies.max_cost() is not None else Reason.STOP_AT
-        return _ended(parts, State.REJECTED, reason, detail)
+        return _ended(parts, State.REJECTED, why_unpostable(job.spec), detail)
     return _hold_quote(parts, job, market, hourly, seconds)
 
 
@@ -158,12 +158,7 @@ def _look(parts: Parts, job: Job) -> ev.Event:
         return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0))
     except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
-    now = parts.clock.now()
-    observed = _observed(job, remote, seen, now)
-    unchanged = remote.seen_at is not None and all(
-        getattr(remote, name) == value for name, value in observed.shown().items()
-    )
-    return ev.Looked(at=now) if unchanged else observed
+    return looked(remote, _observed(job, remote, seen, parts.clock.now()))
 
 
 def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Observed:
@@ -188,13 +183,6 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
         status=seen.status or remote.status,
         rate_per_hour=hourly if hourly is not None else remote.rate_per_hour,
     )
-
-
-def _gone(job: Job, now: float) -> ev.Observed:
-    known = _remote(job).model_dump(
-        include={"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
-    )
-    return ev.Observed(at=now, phase=Phase.GONE, **known)
 
 
 def _collect(parts: Parts, job: Job, *, without_result: bool) -> Performed:

@@ -123,5 +123,5 @@ def poll(probe: Callable[[], Found | None], *, within: float, every: float = 0.0
     while (found := probe()) is None:
         if monotonic() >= deadline:
             return None
-        time.sleep(every)
+        time.sleep(every)  # the one place that waits by sleeping: for what cannot wake anybody
     return found
