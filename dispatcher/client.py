@@ -9,12 +9,12 @@ from typing import Any
 
 from dispatcher.domain.errors import ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobRequest, parse_many
 from dispatcher.domain.view import crashed as crashed_view
 from dispatcher.domain.view import dead as dead_view
 from dispatcher.domain.view import timestamp, view
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import intake, many
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts

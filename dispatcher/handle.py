@@ -9,8 +9,9 @@ from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotPossible, UnknownJob
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId, RemoteAddress
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.view import view
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, operate
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve

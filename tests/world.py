@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import replay
 from dispatcher.domain.request import JobRequest
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts, Timing

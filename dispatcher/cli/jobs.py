@@ -19,8 +19,8 @@ from dispatcher.cli.output import json_option, print_fields, print_json, print_t
 from dispatcher.cli.stopping import stop_every_job
 from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
 from dispatcher.domain.events import EVENTS
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.view import timestamp
+from dispatcher.domain.words import Reason, State
 from dispatcher.ports.dead import Unreadable
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dispatcher.demo.network import Counts
 from dispatcher.demo.scenario import Fate
-from dispatcher.domain.job import State
 from dispatcher.domain.money import THOUSANDTH, format_usd
+from dispatcher.domain.words import State
 
 ZERO = Decimal(0)
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from dispatcher.demo.scenario import Scene
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.faults import Fault
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.planner import agenda
+from dispatcher.domain.words import Reason, State
 
 _WORDS: Final[Mapping[str, str]] = {
     "policy_stop": "stop",

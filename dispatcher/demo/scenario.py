@@ -11,7 +11,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final
 
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 
 SPEED: Final = 60.0
 

@@ -18,8 +18,8 @@ from dispatcher.demo.services import Ready, Services
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import format_usd, parse_usd
+from dispatcher.domain.words import Reason, State
 from dispatcher.ops.clock import Ticker, monotonic, parse_clock
 
 _LOOK: Final = 0.2

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dispatcher.domain.ids import IdempotencyKey, RemoteAddress
-from dispatcher.domain.job import FollowUp, Operation, Reason, State
+from dispatcher.domain.words import FollowUp, Operation, Reason, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final, NewType
 
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault
+from dispatcher.domain.ids import AccountName
 from dispatcher.domain.money import format_usd, parse_usd
 from dispatcher.domain.request import JobSpec
 from dispatcher.domain.view import timestamp
@@ -122,9 +123,9 @@ def _limit(limit: object) -> tuple[Window, Decimal]:
     return Window(name or Window.TOTAL), parse_usd(amount)
 
 
-def scopes_of(spec: JobSpec) -> tuple[Scope, ...]:
-    """Every scope that the job counts for, each once, its account first."""
-    found = [f"account:{spec.account}"]
+def scopes_of(spec: JobSpec, account: AccountName) -> tuple[Scope, ...]:
+    """Every scope that the job counts for, each once, first the account that it is paid from."""
+    found = [f"account:{account}"]
     for name, value in spec.labels.items():
         found.append(f"label:{name}")
         if re.fullmatch(_NAME, value):

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dispatcher.domain.job import Job, Operation, Phase, Reason, Remote
+from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.money import THOUSANDTH, affordable_seconds, price, price_at_most
 from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE, ExtendPolicy
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.words import Operation, Phase, Reason
 
 ZERO = Decimal(0)
 

@@ -5,9 +5,10 @@ from decimal import Decimal
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, reserved_at_most
 from dispatcher.domain.duration import format_duration
-from dispatcher.domain.job import Ending, Job, Operation, Reason, State
+from dispatcher.domain.job import Ending, Job
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.view import timestamp
+from dispatcher.domain.words import Operation, Reason, State
 
 
 def may_be_alive(job: Job) -> str | None:

@@ -4,119 +4,22 @@
 The record is a value: it is changed only by `lifecycle.apply`, one event at a time.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
-from enum import StrEnum
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from dispatcher.domain.cid import Cid
-from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
+from dispatcher.domain.ids import AccountName, HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
 from dispatcher.domain.money import Rate, Usd
+from dispatcher.domain.policies import Place
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.words import Operation, Phase, Reason, State
 
 
 class Record(BaseModel):
     """What all parts of a job's record share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class State(StrEnum):
-    """Where a job is."""
-
-    ENQUEUED = "enqueued"  # stored; credit is checked next
-    PINNED = "pinned"  # its definition is on IPFS
-    POSTING = "posting"  # the post is written down; whether it landed may not be known
-    QUEUED = "queued"  # on the network, waiting for a host
-    RUNNING = "running"  # a host has it
-    STOPPING = "stopping"  # a stop is written down; the network has not confirmed the end
-    COMPLETED = "completed"  # ended by itself, exit code 0
-    FAILED = "failed"  # ended badly: exit code, host quit, invalid at the host
-    STOPPED = "stopped"  # ended by an operator, a policy or its deadline
-    REJECTED = "rejected"  # never ran: refused by the network or by a policy
-
-    @property
-    def is_final(self) -> bool:
-        return self in FINAL_STATES
-
-
-FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.STOPPED, State.REJECTED})
-
-
-class Reason(StrEnum):
-    """Why a job is where it is."""
-
-    # waits
-    NEW = "new"
-    AWAITING_CREDIT = "awaiting_credit"
-    AWAITING_BUDGET = "awaiting_budget"
-    ACCOUNT_FROZEN = "account_frozen"
-    AWAITING_NETWORK = "awaiting_network"
-    AWAITING_HOST = "awaiting_host"
-    AWAITING_INDEX = "awaiting_index"
-    AWAITING_RESULT = "awaiting_result"
-    RUNNING = "running"
-    EXTENDING = "extending"
-    STOP_REQUESTED = "stop_requested"
-    UNRESOLVED = "unresolved"  # whether the post landed cannot be found out here: a person has to say
-    # ends, and why a stop is asked for
-    FINISHED = "finished"
-    OPERATOR = "operator"
-    STOP_AFTER = "stop_after"
-    STOP_AT = "stop_at"
-    MAX_COST = "max_cost"
-    QUEUED_TOO_LONG = "queued_too_long"
-    TIMED_OUT = "timed_out"
-    MAX_RUNTIME = "max_runtime"
-    MAX_EXTENDS = "max_extends"
-    NO_CREDIT = "no_credit"
-    NO_BUDGET = "no_budget"
-    NO_PRICE = "no_price"
-    EXIT_CODE = "exit_code"
-    HOST_QUIT = "host_quit"
-    INVALID_AT_HOST = "invalid_at_host"
-    NO_RESULT = "no_result"
-    REFUSED = "refused"
-    VANISHED = "vanished"
-    STOPPED_ELSEWHERE = "stopped_elsewhere"
-    DROPPED = "dropped"
-
-
-MONEY_WAITS: Final[Mapping[Reason, Reason]] = {
-    Reason.AWAITING_CREDIT: Reason.NO_CREDIT,
-    Reason.AWAITING_BUDGET: Reason.NO_BUDGET,
-    Reason.ACCOUNT_FROZEN: Reason.ACCOUNT_FROZEN,
-}
-"""Waits for money that may be spent, and why a job ended that waited in vain."""
-
-
-class Operation(StrEnum):
-    """The calls that change something on the network; each is written down before it is sent."""
-
-    POST = "post"
-    EXTEND = "extend"
-    STOP = "stop"
-
-
-class FollowUp(StrEnum):
-    """What falls due for a job; also the name of the Celery task that is sent for it."""
-
-    DISPATCH = "dispatch"
-    POLL = "poll"
-    EXTEND = "extend"
-    STOP = "stop"
-
-
-class Phase(StrEnum):
-    """How the network last showed the job (Nosana states 0 to 3; `gone`: 404 after it had been there)."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    HOST_QUIT = "host_quit"
-    GONE = "gone"
 
 
 class Remote(Record):
@@ -254,8 +157,10 @@ class Spend(Record):
     """Reserved by the network for everything that was posted and extended: the most it can cost as it stands."""
     doubtful: Usd = Decimal(0)
     """Held for extensions that a stop overtook before they were answered: they may have landed."""
+    earlier: Usd = Decimal(0)
+    """What earlier attempts did cost. The two above are of this attempt."""
     settled: Usd | None = None
-    """What it did cost, once it ended."""
+    """What it did cost with all attempts, once it ended."""
 
 
 class Wait(Record):
@@ -282,6 +187,26 @@ class Ending(Record):
     exit_code: int | None = None
     result_cid: Cid | None = None
     detail: str = ""
+
+
+class Attempt(Record):
+    """An attempt that is over and settled, and was followed by another. Times are unix seconds."""
+
+    number: int
+    market: str
+    account: AccountName
+    address: RemoteAddress | None
+    """None: it never was on the network."""
+    node: str | None
+    posted_at: float | None
+    started_at: float | None
+    ended_at: float
+    state: State
+    reason: Reason
+    exit_code: int | None
+    detail: str
+    cost: Usd
+    extends: int
 
 
 class Job(Record):
@@ -324,5 +249,38 @@ class Job(Record):
     extend_ordered: tuple[int, ...] = ()
     """Seconds that operators asked to add and that were not asked for yet."""
     stop: StopOrder | None = None
+    attempt: int = 1
+    """The how-manieth attempt this is. All that is above from `wait` on, but the counts of calls, is of this one."""
+    place: int = 0
+    """Which of the spec's places it runs at."""
+    passed: int = 0
+    """Places that were passed over, one after another, since the attempt began or the last wait for a price."""
+    rapid: int = 0
+    """Attempts in a row, up to the last one, that ended rapidly."""
+    earlier: tuple[Attempt, ...] = ()
+    released: bool = False
+    """The jobs that it was to come after are over."""
+    warned: tuple[str, ...] = ()
+    """The limits of which a part that is worth a warning is used up."""
+    no_extends: str | None = None
+    """The limit for whose sake it gets no more time by itself."""
+    budget_used_up: str | None = None
+    """Whose budget, which stops the job, is used up."""
     spend: Spend = Spend()
     ending: Ending | None = None
+
+    @property
+    def at_place(self) -> Place:
+        """Where this attempt is to run, or runs."""
+        places = self.spec.places()
+        return places[self.place % len(places)]
+
+    @property
+    def account(self) -> AccountName:
+        """The account that this attempt is paid from."""
+        return self.at_place.account or self.spec.account
+
+    @property
+    def market(self) -> str:
+        """Address or slug of the market of this attempt, as it was asked for."""
+        return self.at_place.market

@@ -1,7 +1,8 @@
 """What a look at the network comes to, as an event: the same for the engine and for a forecast."""
 
 from dispatcher.domain.events import Looked, Observed
-from dispatcher.domain.job import Phase, Remote
+from dispatcher.domain.job import Remote
+from dispatcher.domain.words import Phase
 
 _KEPT = {"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
 

@@ -7,7 +7,8 @@ its time-out reports `success`; an owner's stop is state 2, not 3. The exit code
 from dataclasses import dataclass
 
 from dispatcher.domain.costs import capped_by, extends_used_up, next_extension, wanted_seconds
-from dispatcher.domain.job import MONEY_WAITS, Job, Phase, Reason, Remote, State
+from dispatcher.domain.job import Job, Remote
+from dispatcher.domain.words import MONEY_WAITS, Phase, Reason, State
 
 
 @dataclass(frozen=True, slots=True)

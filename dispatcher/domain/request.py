@@ -2,38 +2,22 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from dispatcher.domain.chain import After, CalledBack, Take
 from dispatcher.domain.definition import canonical_json, secret_faults, validate_definition
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Policies
+from dispatcher.domain.names import Account, Market, Name
+from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Place, Policies
 
 DEFINITION_AT_MOST = 262_144
 """Bytes of compact JSON: one block of IPFS."""
-
-_MARKET = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}|[a-z0-9][a-z0-9._-]{0,79}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _market(value: str) -> str:
-    if not _MARKET.fullmatch(value):
-        raise ValueError(
-            "not a market: give its address (base58) or its slug, as `dispatcher markets` lists them"
-        )
-    return value
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("may have letters, digits, dots, dashes and underscores, at most 64")
-    return value
 
 
 def _timeout(value: Any) -> Any:
@@ -48,17 +32,27 @@ class JobSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    market: Annotated[str, AfterValidator(_market)]
+    market: Market
     timeout: Annotated[Duration, AfterValidator(_timeout)]
     policies: Policies = Policies()
+    policy: Name | None = None
+    after: Annotated[tuple[After, ...], Field(max_length=50)] = ()
+    take: Annotated[dict[Annotated[str, Field(max_length=1000)], Take], Field(max_length=50)] = {}
+    callback: CalledBack | None = None
     request_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    account: Annotated[AccountName, AfterValidator(_name)] = AccountName("default")
+    account: Account = AccountName("default")
     node: Annotated[str, Field(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$")] | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     labels: Annotated[
-        dict[Annotated[str, AfterValidator(_name)], Annotated[str, Field(max_length=200)]],
+        dict[Name, Annotated[str, Field(max_length=200)]],
         Field(max_length=20),
     ] = {}
+
+    def places(self) -> tuple[Place, ...]:
+        """Where attempts may run, in order: the request's own market first, then the retry policy's."""
+        own = Place(market=self.market, account=self.account)
+        retry = self.policies.retry
+        return (own,) if retry is None else (own, *retry.elsewhere)
 
 
 class JobRequest(JobSpec):
@@ -67,7 +61,12 @@ class JobRequest(JobSpec):
     definition: the JSON that the network runs; validated with the verdicts of the network's own validator.
     market: address or slug of the pool of machines.
     timeout: the time that is posted and paid for at first, `30m`; extensions come on top.
-    policies: what decides about polling, extending, stopping and waiting for credit.
+    policies: what decides about polling, extending, stopping, further attempts and waiting for credit.
+    policy: the name of a set of policies in the dispatcher's settings; what `policies` says goes before it.
+    after: jobs that have to be over before this one is posted.
+    take: places of the definition that are filled in from the ends of those jobs, each as a fault would name it
+        (`definition.ops[0].args.env.INPUT`).
+    callback: a Celery task that is sent when the job is over.
     request_id: idempotency key; the same id with the same request gives the job that is already there.
     account: the named credential in the dispatcher's settings.
     node: address of the one host that may run it.

@@ -10,7 +10,8 @@ from enum import StrEnum
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, RemoteAddress
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import State
 
 PATIENCE = 120.0
 """Seconds after its listing, and after the end of the job whose stamp it bears, in which nothing is decided."""
@@ -76,7 +77,7 @@ def judge(
         return Judged(Verdict.FOREIGN, "it bears no stamp of a dispatcher")
     if job is None:
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {stamp.dispatch_id}, which is not kept here")
-    if job.spec.account != found.account or (found.cid is not None and found.cid != job.cid):
+    if job.account != found.account or (found.cid is not None and found.cid != job.cid):
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {job.id}, but is not what that job posted")
     if job.state is State.POSTING:
         return Judged(Verdict.WAKE, f"the post of {job.id} has no answer yet")

@@ -6,7 +6,7 @@ A picture of the life of a job is drawn from this table, never by hand.
 from collections.abc import Mapping
 from typing import Final
 
-from dispatcher.domain.job import FINAL_STATES, State
+from dispatcher.domain.words import FINAL_STATES, State
 
 _S = State
 _ENDS = FINAL_STATES
@@ -26,6 +26,11 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_dropped": _to(_S.ENQUEUED),
         "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
         "mended": _to(_S.ENQUEUED),
+        "policies_changed": _to(_S.ENQUEUED),
+        "policies_kept": _to(_S.ENQUEUED),
+        "released": _to(_S.ENQUEUED),
+        "moved": _to(_S.ENQUEUED),
+        "attempt_ended": _to(_S.ENQUEUED),  # it never was on the network
     },
     _S.PINNED: {
         "waited": _to(_S.PINNED),
@@ -35,6 +40,9 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_dropped": _to(_S.PINNED),
         "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
         "mended": _to(_S.PINNED),
+        "policies_changed": _to(_S.PINNED),
+        "policies_kept": _to(_S.PINNED),
+        "attempt_ended": _to(_S.ENQUEUED),  # its post was refused
     },
     _S.POSTING: {
         "call_undecided": _to(_S.POSTING),
@@ -53,6 +61,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_dropped": _to(_S.POSTING),
         "ended": _to(_S.FAILED),  # dropped by an operator
         "mended": _to(_S.POSTING),
+        "policies_changed": _to(_S.POSTING),
+        "policies_kept": _to(_S.POSTING),
     },
     _S.QUEUED: {
         "waited": _to(_S.QUEUED),
@@ -73,6 +83,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "ended": _ENDS,
         "adopted": _to(_S.QUEUED),
         "mended": _to(_S.QUEUED),
+        "policies_changed": _to(_S.QUEUED),
+        "policies_kept": _to(_S.QUEUED),
+        "warned": _to(_S.QUEUED),
+        "extends_ended": _to(_S.QUEUED),
+        "budget_used_up": _to(_S.QUEUED),
+        "attempt_ended": _to(_S.ENQUEUED),
     },
     _S.RUNNING: {
         "waited": _to(_S.RUNNING),
@@ -93,6 +109,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "ended": _ENDS,
         "adopted": _to(_S.QUEUED),
         "mended": _to(_S.RUNNING),
+        "policies_changed": _to(_S.RUNNING),
+        "policies_kept": _to(_S.RUNNING),
+        "warned": _to(_S.RUNNING),
+        "extends_ended": _to(_S.RUNNING),
+        "budget_used_up": _to(_S.RUNNING),
+        "attempt_ended": _to(_S.ENQUEUED),
     },
     _S.STOPPING: {
         "waited": _to(_S.STOPPING),
@@ -107,6 +129,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_dropped": _to(_S.STOPPING),
         "ended": _ENDS,
         "mended": _to(_S.STOPPING),
+        "policies_changed": _to(_S.STOPPING),
+        "policies_kept": _to(_S.STOPPING),
+        "warned": _to(_S.STOPPING),
+        "extends_ended": _to(_S.STOPPING),
+        "budget_used_up": _to(_S.STOPPING),
+        "attempt_ended": _to(_S.ENQUEUED),
     },
     _S.COMPLETED: {},
     _S.FAILED: {},

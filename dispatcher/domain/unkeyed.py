@@ -7,7 +7,8 @@ its `search` says how far it is found out whether it landed, and nothing is sent
 from typing import Any
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.job import Call, Job, Operation, Phase, Reason, Search, State, Wait
+from dispatcher.domain.job import Call, Job, Search, Wait
+from dispatcher.domain.words import Operation, Phase, Reason, State
 
 
 def is_parked(job: Job) -> bool:

@@ -9,7 +9,8 @@ from typing import Final, NewType
 
 from dispatcher.domain.budget import Scope
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.job import MONEY_WAITS, Job, Reason
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import MONEY_WAITS, Reason
 
 Line = NewType("Line", str)
 
@@ -38,9 +39,9 @@ def line_of(job: Job) -> Line | None:
         return None
     match wait.reason:
         case Reason.AWAITING_CREDIT:
-            return credit_line(job.spec.account)
+            return credit_line(job.account)
         case Reason.ACCOUNT_FROZEN:
-            return frozen_line(job.spec.account)
+            return frozen_line(job.account)
         case _:
             return None if wait.scope is None else budget_line(wait.scope)
 

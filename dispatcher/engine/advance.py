@@ -10,11 +10,12 @@ from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, O
 from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
 from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
-from dispatcher.domain.job import Job, Operation, Reason
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
+from dispatcher.domain.words import Operation, Reason
 from dispatcher.engine import crashes
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
@@ -86,7 +87,7 @@ class _Turn:
                     self._save(decision.action)
             performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
-            self._happened(performed.events)
+            self._happened(performed.events, decision.rule)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
 
     def _take_commands(self) -> None:
@@ -94,8 +95,9 @@ class _Turn:
             self._taken += 1
             self._happened(_events_of(self._job, command, self._parts.clock.now()))
 
-    def _happened(self, events: Sequence[ev.Event]) -> None:
-        for event in events:
+    def _happened(self, events: Sequence[ev.Event], rule: str | None = None) -> None:
+        for happened in events:
+            event = happened if rule is None else happened.model_copy(update={"rule": rule})
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 
@@ -126,7 +128,7 @@ class _Turn:
         """The job ended. That is saved first, since only the lease says that no other worker has it; its holds are
         closed then, and last it is taken off the agenda, so that whoever dies in between is followed by another."""
         self._save(Nothing())
-        self._parts.ledger.settle(self._job.spec.account, self._job.id, self._job.spend.settled or ZERO)
+        self._parts.ledger.settle(self._job.account, self._job.id, self._job.spend.settled or ZERO)
         return self._release(None)
 
     def _close_again(self) -> Job:

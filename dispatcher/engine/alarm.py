@@ -6,9 +6,9 @@ from typing import Final
 import structlog
 
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import State
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.view import timestamp
+from dispatcher.domain.words import State
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Frozen, LedgerView
 
@@ -37,7 +37,7 @@ def running_jobs(parts: Parts, account: AccountName) -> RunningJobs:
     count, ids = 0, list[JobId]()
     for offset in range(0, _LOOKED_AT, _CHUNK):
         jobs = parts.store.list_jobs(states=_PAID_FOR, limit=_CHUNK, offset=offset)
-        mine = [job.id for job in jobs if job.spec.account == account]
+        mine = [job.id for job in jobs if job.account == account]
         count += len(mine)
         ids += mine[: _NAMED - len(ids)]
         if len(jobs) < _CHUNK:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.signals import Waker
 
 _MOST: Final = 100

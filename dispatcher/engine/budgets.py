@@ -92,7 +92,7 @@ def _wake(parts: Parts, lines: list[Line]) -> list[JobId]:
     for waiter, job in zip(hopeful, parts.store.load_many([each.id for each in hopeful]), strict=True):
         if job is None:
             continue
-        its = [scope for scope in scopes_of(job.spec) if scope in room]
+        its = [scope for scope in scopes_of(job.spec, job.account) if scope in room]
         if any(waiter.short_usd > room[scope] for scope in its):
             served.append(waiter.id)
         elif all(waiter.short_usd <= left[scope] for scope in its):

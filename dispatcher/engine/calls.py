@@ -31,9 +31,10 @@ from dispatcher.domain.errors import (
     Verdict,
 )
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
-from dispatcher.domain.job import Call, Job, Operation, Phase, Quote, Reason, Remote
+from dispatcher.domain.job import Call, Job, Quote, Remote
 from dispatcher.domain.money import price_at_most
-from dispatcher.domain.planner import call_retry
+from dispatcher.domain.rules.pace import call_retry
+from dispatcher.domain.words import Operation, Phase, Reason
 from dispatcher.engine import payload
 from dispatcher.engine.money import hold, missing, not_held
 from dispatcher.engine.parts import Parts
@@ -72,7 +73,7 @@ def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev
     match operation:
         case Operation.POST:
             quote = _quoted(job)
-            if (frozen := parts.ledger.view(job.spec.account).frozen) is not None:
+            if (frozen := parts.ledger.view(job.account).frozen) is not None:
                 # Its credits are held; what is not written down yet is not begun all the same.
                 return [not_held(parts, job, frozen, Decimal(0), "")]
             call = _call(parts, job, operation, job.posts + 1, quote.seconds, quote.hold, quote.amount)
@@ -117,7 +118,7 @@ def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list
     repeatable = True
     try:
         before = None if job.remote is None else job.remote.deadline
-        provider = parts.providers.account(job.spec.account, before=before)
+        provider = parts.providers.account(job.account, before=before)
         repeatable = provider.capabilities.idempotency_keys or call.operation is Operation.STOP
         if not repeatable and may_have_landed:
             return [_undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
@@ -190,8 +191,8 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             posted = provider.post(
                 cid=job.cid, market=quote.market, seconds=call.seconds, node=job.spec.node, key=call.key
             )
-            parts.ledger.confirm(job.spec.account, quote.hold, posted.amount)
-            learn_project(parts, provider, job.spec.account, posted.project)
+            parts.ledger.confirm(job.account, quote.hold, posted.amount)
+            learn_project(parts, provider, job.account, posted.project)
             return [
                 ev.Posted(
                     at=parts.clock.now(),
@@ -207,9 +208,9 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             extended = provider.extend(_remote(job).address, seconds=call.seconds, key=call.key)
             if call.hold is not None:
                 if extended.landed:
-                    parts.ledger.confirm(job.spec.account, call.hold, extended.amount)
+                    parts.ledger.confirm(job.account, call.hold, extended.amount)
                 else:
-                    parts.ledger.void(job.spec.account, call.hold)
+                    parts.ledger.void(job.account, call.hold)
             return [
                 ev.Extended(
                     at=parts.clock.now(),
@@ -238,7 +239,7 @@ def _undone(parts: Parts, job: Job, call: Call, error: Exception, wait: float) -
     """The call surely had no effect, and without a key that is not sent again but begun anew. A post's hold stays for
     the next one."""
     if call.hold is not None and call.operation is not Operation.POST:
-        parts.ledger.void(job.spec.account, call.hold)
+        parts.ledger.void(job.account, call.hold)
     now = parts.clock.now()
     return ev.CallUndone(
         at=now, operation=call.operation, key=call.key, error=str(error), retry_at=now + wait
@@ -265,7 +266,7 @@ def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: b
 def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
     """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
     if call.hold is not None:
-        parts.ledger.void(job.spec.account, call.hold)
+        parts.ledger.void(job.account, call.hold)
     text = "post: not sent, since the job is to be stopped"
     return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
 
@@ -284,9 +285,9 @@ def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev
     if isinstance(error, KeyMismatch):
         _log.error("idempotency_key_mismatch", job=job.id, key=call.key, error=text)
     if call.hold is not None:
-        parts.ledger.void(job.spec.account, call.hold)
+        parts.ledger.void(job.account, call.hold)
     if isinstance(error, InsufficientCredits) and operation is not Operation.STOP:
-        short = missing(parts, job.spec.account, error.required, call.amount)
+        short = missing(parts, job.account, error.required, call.amount)
         return [ev.CallShort(at=now, operation=operation, key=call.key, error=text, short_usd=short)]
     refused: list[ev.Event] = [ev.CallRefused(at=now, operation=operation, key=call.key, error=text)]
     if operation is Operation.STOP:

@@ -10,9 +10,10 @@ from dispatcher.domain.dropping import cost_when_dropped, dropped, may_be_alive
 from dispatcher.domain.errors import Bug, DispatcherError, NotPossible, UnknownJob, UnreadableRecord
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId, LeaseToken
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, replay
-from dispatcher.domain.planner import policy_stop
+from dispatcher.domain.rules.stopping import policy_stop
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.dead import Unreadable
@@ -141,7 +142,7 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
     claim = parts.store.save(claim, job, log, now=now, lease=parts.pace(parts.timing.lease))
     for event in log:
         parts.observer.observed(job, event)
-    parts.ledger.settle(job.spec.account, job.id, job.spend.settled or ZERO)
+    parts.ledger.settle(job.account, job.id, job.spend.settled or ZERO)
     retention = parts.pace(parts.timing.retention)
     parts.store.release(claim, job, [], now=parts.clock.now(), due=None, retention=retention)
     return job
@@ -150,7 +151,7 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
 def _discard(parts: Parts, job_id: JobId, token: LeaseToken, told: Job | None) -> None:
     """The record stays as it is, unread; what its log says is settled."""
     if told is not None:
-        parts.ledger.settle(told.spec.account, job_id, cost_when_dropped(told))
+        parts.ledger.settle(told.account, job_id, cost_when_dropped(told))
     else:
         for account in parts.providers.names():  # one of them holds credits for it
             parts.ledger.settle(account, job_id, ZERO)

@@ -13,8 +13,9 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.costs import rate
 from dispatcher.domain.errors import Bug, NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import RemoteAddress
-from dispatcher.domain.job import Call, Job, Operation, Phase
+from dispatcher.domain.job import Call, Job
 from dispatcher.domain.money import price
+from dispatcher.domain.words import Operation, Phase
 from dispatcher.engine.lists import PAGE, Page
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import knowing
@@ -65,7 +66,7 @@ def found(parts: Parts, job: Job, address: RemoteAddress, seconds: int, *, by: s
     if job.quote is None:
         raise Bug(f"{job.id} has no quote")
     amount = price(job.quote.rate_per_hour, seconds)
-    parts.ledger.confirm(job.spec.account, job.quote.hold, amount)
+    parts.ledger.confirm(job.account, job.quote.hold, amount)
     return ev.PostFound(
         at=parts.clock.now(), key=_call(job).key, address=address, seconds=seconds, amount=amount, by=by
     )
@@ -77,7 +78,7 @@ def take_extended(parts: Parts, job: Job) -> ev.Event:
     if hourly is None or call.hold is None:
         raise Bug(f"{job.id} has an extension without a price")
     amount = price(hourly, call.seconds)
-    parts.ledger.confirm(job.spec.account, call.hold, amount)
+    parts.ledger.confirm(job.account, call.hold, amount)
     return ev.Extended(at=parts.clock.now(), key=call.key, seconds=call.seconds, amount=amount)
 
 
@@ -85,7 +86,7 @@ def disown(parts: Parts, job: Job) -> ev.Event:
     """The call did not land. The hold of a post is freed when the next one is held: not before this is saved."""
     call = _call(job)
     if call.operation is Operation.EXTEND and call.hold is not None:
-        parts.ledger.void(job.spec.account, call.hold)
+        parts.ledger.void(job.account, call.hold)
     return ev.CallNotFound(at=parts.clock.now(), operation=call.operation, key=call.key, by="search")
 
 
@@ -109,7 +110,7 @@ def _look(parts: Parts, job: Job, call: Call) -> ev.Event:
     if not job.stamped:
         return told_nothing(_NO_STAMP, hopeless=True)
     try:
-        provider = knowing(parts, job.spec.account)
+        provider = knowing(parts, job.account)
         if not provider.capabilities.finds:
             return told_nothing(_NO_PROJECT, hopeless=True)
         there, as_of = _search(parts, provider, job, call)
@@ -171,7 +172,7 @@ class _Reader:
     def _page(self, phase: Phase | None, number: int) -> Page:
         page = self._parts.lists.page(
             self._provider,
-            self._job.spec.account,
+            self._job.account,
             number,
             phase=phase,
             market=self._job.quote.market if self._job.quote is not None else None,
@@ -195,7 +196,7 @@ def _check(rows: tuple[ListedJob, ...], seen: set[RemoteAddress], since: float |
 
 
 def _remind(job: Job, detail: str) -> None:
-    _log.warning("job_unresolved", job=job.id, account=job.spec.account, cid=job.cid, detail=detail)
+    _log.warning("job_unresolved", job=job.id, account=job.account, cid=job.cid, detail=detail)
 
 
 def _is_parked(call: Call) -> bool:

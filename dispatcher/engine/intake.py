@@ -9,10 +9,10 @@ from dispatcher.domain.errors import InvalidRequest, RequestConflict, TooManyJob
 from dispatcher.domain.events import Enqueued
 from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
 from dispatcher.domain.leaks import own_secret_faults
 from dispatcher.domain.lifecycle import create
 from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Added, NewJob

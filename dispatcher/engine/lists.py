@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dispatcher.domain.ids import AccountName, MarketAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import ListedJob, Provider
 
 PAGE = 50

@@ -10,7 +10,8 @@ from typing import Final
 from dispatcher.domain.costs import ZERO, costs
 from dispatcher.domain.errors import UnreadableRecord
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.dead import Listed
@@ -36,7 +37,7 @@ class Choice:
     def takes(self, job: Job) -> bool:
         spec = job.spec
         return (
-            (self.account is None or spec.account == self.account)
+            (self.account is None or job.account == self.account)
             and all(spec.labels.get(name) == value for name, value in self.labels.items())
             and (not self.reasons or job.reason in self.reasons)
         )

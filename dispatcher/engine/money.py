@@ -7,9 +7,10 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.budget import OWN, refusal, scopes_of
 from dispatcher.domain.errors import NotSent, ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId, JobId
-from dispatcher.domain.job import Job, Reason
+from dispatcher.domain.job import Job
 from dispatcher.domain.money import MICRO, THOUSANDTH, format_usd
 from dispatcher.domain.waiting import credit_line, yields
+from dispatcher.domain.words import Reason
 from dispatcher.engine.alarm import frozen_detail, report_freeze
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import Frozen, Held, LedgerView, Over, Short
@@ -50,7 +51,7 @@ def hold(
 
     Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
-    account = job.spec.account
+    account = job.account
     view = parts.ledger.view(account)
     if view.frozen is not None:
         return view.frozen
@@ -75,7 +76,7 @@ def hold(
 def _hold(
     parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, in_line: bool
 ) -> Held | Short | Over | Frozen:
-    account = job.spec.account
+    account = job.account
 
     def ask() -> Held | Short | Over | Frozen:
         return parts.ledger.hold(
@@ -84,7 +85,7 @@ def _hold(
             hold_id,
             amount,
             now=parts.clock.now(),
-            scopes=scopes_of(job.spec),
+            scopes=scopes_of(job.spec, job.account),
             cap=job.spec.policies.max_cost(),
             ahead=_ahead(parts, job) if in_line else (),
         )
@@ -102,7 +103,7 @@ def _ahead(parts: Parts, job: Job) -> list[tuple[JobId, Decimal]]:
     if not yields(job):
         return []
     found: list[tuple[JobId, Decimal]] = []
-    for waiter in parts.store.waiters(credit_line(job.spec.account), LINE_AT_MOST):
+    for waiter in parts.store.waiters(credit_line(job.account), LINE_AT_MOST):
         if waiter.id == job.id or waiter.priority < job.spec.priority:
             break
         found.append((waiter.id, waiter.short_usd))
@@ -125,7 +126,7 @@ def not_held(parts: Parts, job: Job, answer: Short | Over | Frozen, amount: Deci
                 at=now, reason=Reason.AWAITING_BUDGET, detail=said, short_usd=amount, scope=scope
             )
         case Frozen():
-            detail = frozen_detail(job.spec.account, answer)
+            detail = frozen_detail(job.account, answer)
             return ev.Waited(at=now, reason=Reason.ACCOUNT_FROZEN, detail=detail, short_usd=amount)
 
 

@@ -5,8 +5,9 @@ from typing import Final
 from dispatcher.domain.costs import extension_refusal
 from dispatcher.domain.errors import NotPossible, UnknownJob, UnreadableRecord
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
 from dispatcher.domain.policies import LONGEST_TIMEOUT
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Command
 

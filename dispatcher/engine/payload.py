@@ -9,7 +9,8 @@ import json
 from typing import assert_never
 
 from dispatcher.domain.errors import Bug
-from dispatcher.domain.job import Job, Operation
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Operation
 
 
 def digest(job: Job, operation: Operation, seconds: int) -> str:

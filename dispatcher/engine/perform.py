@@ -9,10 +9,11 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.costs import final_cost, first_seconds, why_unpostable
 from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
 from dispatcher.domain.ids import IdempotencyKey
-from dispatcher.domain.job import Ending, Job, Operation, Phase, Quote, Reason, Remote, State
+from dispatcher.domain.job import Ending, Job, Quote, Remote
 from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from dispatcher.engine import calls, finding, resolve
 from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
@@ -82,8 +83,8 @@ def _hold_credit(parts: Parts, job: Job) -> ev.Event:
     try:
         market = parts.markets.get(
             parts.providers,
-            job.spec.account,
-            job.spec.market,
+            job.account,
+            job.market,
             now=now,
             at_most=parts.pace(parts.timing.markets),
         )
@@ -109,7 +110,7 @@ def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds
     amount = price_at_most(hourly, seconds)
     if job.lost_hold is not None:
         # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
-        parts.ledger.void(job.spec.account, job.lost_hold)
+        parts.ledger.void(job.account, job.lost_hold)
     quote = Quote(
         market=market.address,
         rate_per_hour=hourly,
@@ -134,7 +135,7 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
     if document is None:
         raise Bug(f"the definition of {job.id} is not in the store")
     try:
-        cid = parts.providers.account(job.spec.account).pin(document)
+        cid = parts.providers.account(job.account).pin(document)
     except Refused as e:
         return _ended(parts, State.REJECTED, Reason.REFUSED, str(e))
     except (ProviderError, SettingsError) as e:
@@ -148,9 +149,9 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
 def _look(parts: Parts, job: Job) -> ev.Event:
     remote = _remote(job)
     try:
-        provider = parts.providers.account(job.spec.account)
+        provider = parts.providers.account(job.account)
         seen = provider.get(remote.address)
-        learn_project(parts, provider, job.spec.account, seen.project)
+        learn_project(parts, provider, job.account, seen.project)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
     except NotSent as e:
@@ -190,7 +191,7 @@ def _collect(parts: Parts, job: Job, *, without_result: bool) -> Performed:
     fetched: JobResult | None = None
     if not without_result and remote.result_cid is not None:
         try:
-            fetched = parts.providers.account(job.spec.account).result(remote.result_cid)
+            fetched = parts.providers.account(job.account).result(remote.result_cid)
         except (ProviderError, SettingsError) as e:
             return Performed([_waited(parts, Reason.AWAITING_RESULT, e)])
     end, now = outcome(job, remote, fetched.report if fetched else None), parts.clock.now()

@@ -15,8 +15,9 @@ import structlog
 from dispatcher.domain.costs import ZERO
 from dispatcher.domain.errors import ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId, JobId
-from dispatcher.domain.job import Job, Operation
+from dispatcher.domain.job import Job
 from dispatcher.domain.punctual import is_late
+from dispatcher.domain.words import Operation
 from dispatcher.engine import dead
 from dispatcher.engine.books import audit_books
 from dispatcher.engine.calls import hold_name

@@ -11,8 +11,9 @@ from dispatcher.domain.errors import (
     UnknownJob,
 )
 from dispatcher.domain.ids import JobId, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
 from dispatcher.domain.unkeyed import resolution_refusal
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine.finding import found, held_back
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import knowing
@@ -68,7 +69,7 @@ def _record(parts: Parts, job: Job, address: RemoteAddress) -> RemoteJob:
     owner = parts.store.find_address(address)
     if owner is not None and owner != job.id:
         raise NotPossible(f"{job.id} is not at {address}: that is {owner}")
-    provider = knowing(parts, job.spec.account)
+    provider = knowing(parts, job.account)
     try:
         seen = provider.get(address)
     except NotFound as e:

@@ -12,9 +12,10 @@ import structlog
 
 from dispatcher.domain.errors import Bug, NotFound, NotPossible
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
-from dispatcher.domain.job import Job, Phase, State
-from dispatcher.domain.planner import STOP_REPEAT
+from dispatcher.domain.job import Job
+from dispatcher.domain.rules.stopping import STOP_REPEAT
 from dispatcher.domain.strays import Judged, Recorded, Unrecorded, Verdict, judge
+from dispatcher.domain.words import Phase, State
 from dispatcher.engine.calls import stop_stray
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import knowing

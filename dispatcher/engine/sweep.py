@@ -7,7 +7,7 @@ taken is due again after a grace.
 from collections import defaultdict
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
 from dispatcher.engine.budgets import watch_budgets
 from dispatcher.engine.credit import watch_credit

@@ -2,7 +2,7 @@
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import NotSent, ProviderError
-from dispatcher.domain.job import Reason
+from dispatcher.domain.words import Reason
 
 
 def waited(now: float, reason: Reason, why: Exception) -> ev.Waited:

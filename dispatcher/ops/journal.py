@@ -27,4 +27,4 @@ class JobJournal:
         if isinstance(event, ev.Ended):
             fields |= {"exit_code": event.ending.exit_code}
         log = _log.info if event.logged else _log.debug
-        log(f"job_{event.kind}", job=job.id, account=job.spec.account, to_state=job.state.value, **fields)
+        log(f"job_{event.kind}", job=job.id, account=job.account, to_state=job.state.value, **fields)

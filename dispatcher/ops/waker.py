@@ -7,7 +7,7 @@ import structlog
 from kombu.exceptions import KombuError, OperationalError
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 
 _log = structlog.get_logger(__name__)
 

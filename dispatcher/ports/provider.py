@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
 from dispatcher.domain.outcome import RunReport
+from dispatcher.domain.words import Phase
 
 
 @dataclass(frozen=True, slots=True)

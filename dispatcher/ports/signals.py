@@ -5,7 +5,8 @@ from typing import Protocol
 
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FollowUp
 
 
 class Waker(Protocol):

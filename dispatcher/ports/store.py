@@ -12,8 +12,9 @@ from typing import Any, Literal, Protocol
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.waiting import Line
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.ports.dead import DeadLetterStore
 from dispatcher.ports.mending import MendingStore
 

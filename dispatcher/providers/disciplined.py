@@ -17,9 +17,9 @@ import structlog
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import NotSent, ProviderError, StoreError
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
 from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency, outcome_of
 from dispatcher.domain.view import timestamp
+from dispatcher.domain.words import Phase
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.provider import (
     Balance,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.store import Command
 
 AT_MOST = 100

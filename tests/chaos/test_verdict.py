@@ -9,8 +9,9 @@ import pytest
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Job, Reason, Spend, State
+from dispatcher.domain.job import Job, Spend
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.words import Reason, State
 from tests.chaos.verdict import BAD, judge
 
 Books = dict[str, Any]

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.policies import STOP_GRACE
+from dispatcher.domain.words import Reason, State
 
 BAD = (
     "lost",

@@ -14,7 +14,7 @@ from dispatcher import client, letters
 from dispatcher.cli import main
 from dispatcher.domain.errors import NotPossible
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.store.redis import RedisLedger, RedisStore
 from tests.engine.audit import audit
 from tests.engine.test_dead_letters import damage, killed, run_through_damage

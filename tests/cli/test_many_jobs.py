@@ -13,7 +13,7 @@ from dispatcher.cli import metrics as metrics_module
 from dispatcher.cli import stopping
 from dispatcher.cli.main import main
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.job import State
+from dispatcher.domain.words import State
 from tests.world import World, definition
 
 

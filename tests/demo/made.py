@@ -5,7 +5,7 @@ from decimal import Decimal
 from dispatcher.demo.network import Counts
 from dispatcher.demo.receipt import Books, Line, Receipt
 from dispatcher.demo.scenario import Fate
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 
 DONE = Fate(State.COMPLETED, frozenset({Reason.FINISHED}), extends=2)
 STOPPED = Fate(State.STOPPED, frozenset({Reason.STOP_AT, Reason.TIMED_OUT}))

@@ -7,8 +7,9 @@ import pytest
 from dispatcher.demo.scenario import ARRIVING, CREDITS, FAULTS, SCENES, Scene, definition
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.request import JobRequest
+from dispatcher.domain.words import Reason, State
 from tests.world import World
 
 NOW = 1_800_000_000.0

@@ -11,10 +11,11 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.costs import first_seconds
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Ending, Job, Operation, Phase, Quote, Reason, State
+from dispatcher.domain.job import Call, Ending, Job, Quote
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.request import JobRequest, JobSpec
+from dispatcher.domain.words import Operation, Phase, Reason, State
 
 T0 = 1_800_000_000.0
 """When jobs are enqueued, posted and taken by a host, unless a test says otherwise: 2027-01-15T08:00:00Z."""
@@ -197,7 +198,9 @@ def observed(job: Job, phase: Phase, *, at: float = T0, **changes: Any) -> ev.Ob
     """The network's record in `phase`, otherwise as it was last seen; started at T0 where it must have started."""
     assert job.remote is not None
     shown = {
-        name: getattr(job.remote, name) for name in ev.Observed.model_fields if name not in {"kind", "at"}
+        name: getattr(job.remote, name)
+        for name in ev.Observed.model_fields
+        if name not in {"kind", "at", "rule"}
     }
     if phase is Phase.RUNNING and shown["started_at"] is None:
         shown |= {"started_at": at, "node": NODE}

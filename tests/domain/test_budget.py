@@ -23,6 +23,7 @@ from dispatcher.domain.budget import (
     window_start,
 )
 from dispatcher.domain.errors import InvalidRequest
+from dispatcher.domain.ids import AccountName
 from dispatcher.domain.request import JobSpec
 from dispatcher.domain.view import timestamp
 
@@ -100,7 +101,7 @@ def test_a_scope_is_refused_alone() -> None:
 def test_a_job_counts_for_its_account_and_for_each_label_by_name_by_value_and_by_both() -> None:
     job = spec(account="poor", labels={"team": "team-a", "team-a": "team", "note": "two words", "empty": ""})
 
-    assert scopes_of(job) == (
+    assert scopes_of(job, AccountName("poor")) == (
         "account:poor",
         *("label:team", "label:team-a", "label:team=team-a"),
         "label:team-a=team",
@@ -115,7 +116,7 @@ def test_a_job_counts_for_its_account_and_for_each_label_by_name_by_value_and_by
     )
 )
 def test_whatever_a_job_counts_for_can_be_given_a_budget(labels: dict[str, str]) -> None:
-    scopes = scopes_of(spec(labels=dict(list(labels.items())[:20])))
+    scopes = scopes_of(spec(labels=dict(list(labels.items())[:20])), AccountName("default"))
 
     assert len(set(scopes)) == len(scopes)
     assert [parse_scope(scope) for scope in scopes] == list(scopes)

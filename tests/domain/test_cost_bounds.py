@@ -8,9 +8,10 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import capped_by, costs, extension_refusal, longest_runtime
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price_at_most
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     T0,
     after,

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Nothing
 from dispatcher.domain.costs import costs, extension_refusal, longest_runtime, next_extension
-from dispatcher.domain.job import Job, Operation, Phase
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.policies import SHORTEST_TIMEOUT
+from dispatcher.domain.words import Operation, Phase
 from tests.domain.made import RATE, T0, after, enqueued, extended, held, intended, new_job, observed, posted
 from tests.domain.test_planner_walks import drawn
 from tests.domain.walk import Walk

@@ -19,10 +19,11 @@ from dispatcher.domain.costs import (
     rate,
     run_seconds,
 )
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price_at_most
 from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, STOP_GRACE, Policies
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     RATE,
     T0,

@@ -7,8 +7,9 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.dropping import cost_when_dropped, dropped, may_be_alive
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     T0,

@@ -10,9 +10,10 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.dropping import dropped
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import RemoteAddress
-from dispatcher.domain.job import FINAL_STATES, Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Ending, Job
 from dispatcher.domain.lifecycle import apply, create, replay
 from dispatcher.domain.transitions import TRANSITIONS
+from dispatcher.domain.words import FINAL_STATES, Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     CID,
@@ -132,6 +133,51 @@ allowed(S.STOPPING, "stop_confirmed", stopping_job, confirmed)
 
 def adopted() -> ev.Adopted:
     return ev.Adopted(at=T0 + 300, address=OTHER, instead_of=ADDRESS, seconds=1800, amount=Decimal("1.8"))
+
+
+ORDERS: dict[str, Callable[[Job], ev.Event]] = {
+    "policies_changed": lambda job: ev.PoliciesChanged(
+        at=T0, policies=job.spec.policies, changed=("stop.after",), by="ann"
+    ),
+    "policies_kept": lambda _: ev.PoliciesKept(at=T0, detail="no", by="ann"),
+}
+for _state, _make in {**NOT_POSTED, **LIVE, S.POSTING: posting_job}.items():
+    for _kind, _event in ORDERS.items():
+        allowed(_state, _kind, _make, _event)
+
+
+def attempt_ended(job: Job) -> ev.Event:
+    return ev.AttemptEnded(
+        at=T0,
+        attempt=job.attempt,
+        state=S.FAILED,
+        reason=Reason.HOST_QUIT,
+        ending=Ending(at=T0),
+        settled=Decimal("0.01"),
+        why="retry.on host_quit",
+        place=1,
+        retry_at=T0 + 30,
+    )
+
+
+OF_LIMITS: dict[str, Callable[[Job], ev.Event]] = {
+    "warned": lambda _: ev.Warned(at=T0, limit="stop.after", share=0.8, detail="24m of 30m"),
+    "extends_ended": lambda _: ev.ExtendsEnded(at=T0, limit="stop.after", share=0.9),
+    "budget_used_up": lambda _: ev.BudgetUsedUp(at=T0, scope="label:team-a", detail="$5 of $5"),
+    "attempt_ended": attempt_ended,
+}
+for _state, _make in LIVE.items():
+    for _kind, _event in OF_LIMITS.items():
+        allowed(_state, _kind, _make, _event)
+for _state, _make in NOT_POSTED.items():
+    allowed(_state, "attempt_ended", _make, attempt_ended)
+allowed(S.ENQUEUED, "released", new_job, lambda job: ev.Released(at=T0, cid=job.cid))
+allowed(
+    S.ENQUEUED,
+    "moved",
+    new_job,
+    lambda _: ev.Moved(at=T0, place=1, reason=Reason.TOO_DEAR, detail="$2 an hour"),
+)
 
 
 def any_event(kind: str) -> ev.Event:

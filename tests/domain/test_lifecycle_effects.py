@@ -7,8 +7,9 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.ids import RemoteAddress
-from dispatcher.domain.job import Job, Operation, Phase, Reason, Remote, State
+from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     RESULT,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.outcome import Outcome, RunReport, expiry_reason, outcome
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     RESULT,
     T0,

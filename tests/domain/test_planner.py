@@ -24,9 +24,10 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.ids import IdempotencyKey
-from dispatcher.domain.job import FollowUp, Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import RULES, agenda, plan, upcoming
+from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     JOB_ID,

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Begin, Look, OrderStop, Send, Wait
-from dispatcher.domain.job import Job, Operation, Phase, Reason
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
-from dispatcher.domain.planner import STOP_REPEAT, agenda, call_retry, ladder, plan
+from dispatcher.domain.planner import agenda, plan
+from dispatcher.domain.rules.pace import call_retry, ladder
+from dispatcher.domain.rules.stopping import STOP_REPEAT
+from dispatcher.domain.words import Operation, Phase, Reason
 from tests.domain.made import (
     RATE,
     RESULT,

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, RemoteAddress
-from dispatcher.domain.job import Job, Phase, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.strays import PATIENCE, Judged, Recorded, Unrecorded, Verdict, judge
+from dispatcher.domain.words import Phase, State
 from tests.domain.made import (
     ADDRESS,
     CID,

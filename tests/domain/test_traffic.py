@@ -20,11 +20,14 @@ from dispatcher.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from dispatcher.domain.job import Job, Operation, Phase, Reason
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
-from dispatcher.domain.planner import RESULT_PATIENCE, call_retry, plan
+from dispatcher.domain.planner import plan
+from dispatcher.domain.rules.ending import RESULT_PATIENCE
+from dispatcher.domain.rules.pace import call_retry
 from dispatcher.domain.traffic import Limits, Outcome, Urgency, outcome_of, pressing_pause
 from dispatcher.domain.view import next_step, why
+from dispatcher.domain.words import Operation, Phase, Reason
 from tests.domain.made import (
     RESULT,
     T0,

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Wait
 from dispatcher.domain.costs import costs
-from dispatcher.domain.job import Job, Operation, Phase, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.planner import plan, upcoming
 from dispatcher.domain.view import next_step, timestamp, view, why
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     CID,

@@ -7,11 +7,12 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Finish, HoldCredit
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.outcome import expiry_reason
 from dispatcher.domain.planner import plan, upcoming
 from dispatcher.domain.waiting import accounts_of, line_of, scopes_awaited, served, yields
+from dispatcher.domain.words import Reason, State
 from tests.domain.made import T0, after, new_job, ordered_stop, over_job, pinned_job, running_job, waited
 
 WAITS = [Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET, Reason.ACCOUNT_FROZEN]

@@ -33,12 +33,14 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
-from dispatcher.domain.job import Ending, Operation, Phase, Reason, State
+from dispatcher.domain.job import Ending
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import RunReport, outcome
-from dispatcher.domain.planner import call_retry, plan
+from dispatcher.domain.planner import plan
+from dispatcher.domain.rules.pace import call_retry
 from dispatcher.domain.unkeyed import resolution_refusal
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain import made
 from tests.domain.made import RATE, RESULT, T0
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Operation
+from dispatcher.domain.words import Operation
 from dispatcher.simulator.jobs import Job as Remote
 from tests.world import World
 

@@ -10,7 +10,7 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.canonical import canonical_json
 from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.engine.reconcile import reconcile
 from dispatcher.engine.strays import Sighting
 from dispatcher.ports.mending import Stray

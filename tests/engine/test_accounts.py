@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.view import why
+from dispatcher.domain.words import State
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.audit import audit, remotes

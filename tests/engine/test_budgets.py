@@ -10,7 +10,7 @@ import pytest
 from dispatcher.domain.budget import Scope, Window, parse_budget
 from dispatcher.domain.errors import InvalidRequest, NotPossible
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import budgets
 from dispatcher.engine.advance import advance
 from tests.engine.audit import audit
@@ -55,7 +55,7 @@ def test_a_job_over_its_budget_waits_and_says_why() -> None:
         "the day ends 2027-01-16T00:00:00Z"
     )
     assert world.job(first).state is State.QUEUED
-    assert world.parts.ledger.view(waiting.spec.account).held == FIVE
+    assert world.parts.ledger.view(waiting.account).held == FIVE
     assert len(world.network.jobs) == 1
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import State
 from dispatcher.domain.money import price
+from dispatcher.domain.words import State
 from dispatcher.engine.parts import Parts
 from tests.world import World, definition
 

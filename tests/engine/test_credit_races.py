@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import price_at_most
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.advance import advance
 from dispatcher.engine.freezing import thaw
 from tests.engine.audit import audit, usd

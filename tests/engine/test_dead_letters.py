@@ -11,8 +11,8 @@ import redis
 
 from dispatcher.domain.errors import NotPossible, UnknownJob, UnreadableRecord
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.request import JobRequest
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, intake
 from dispatcher.engine.advance import advance
 from dispatcher.ops.scrub import Scrubber

@@ -6,8 +6,8 @@ import pytest
 
 from dispatcher.domain.errors import InvalidRequest, NotPossible, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import price
+from dispatcher.domain.words import Reason, State
 from tests.world import World, definition
 
 RATE = Decimal("0.04796")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.simulator.fault_plan import parse_plan
 from dispatcher.simulator.network import Options
 from tests.engine.audit import audit, remotes

@@ -10,8 +10,9 @@ from dispatcher.domain import events as ev
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import NotSent
 from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Job, Phase
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Phase
 from dispatcher.engine.finding import find
 from dispatcher.engine.money import refresh_balance
 from dispatcher.ports.provider import Capabilities, ListedJob

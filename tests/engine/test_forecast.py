@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.forecast import Assumed, forecast
-from dispatcher.domain.job import Reason
+from dispatcher.domain.words import Reason
 from tests.world import START, World, definition
 
 RATE = Decimal("0.04796")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NotPossible, SettingsError
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import alarm
 from dispatcher.engine.freezing import freeze, thaw
 from tests.engine.audit import audit, remotes

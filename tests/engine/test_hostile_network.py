@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import State
+from dispatcher.domain.words import State
 from tests.world import World, definition
 
 HUGE = "x" * 300_000

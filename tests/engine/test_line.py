@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.advance import advance
 from dispatcher.engine.credit import watch_credit
 from tests.engine.audit import audit

@@ -7,7 +7,8 @@ import pytest
 
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.engine.many import Choice, exposure_of, list_chosen, stop_chosen
 from dispatcher.ports.dead import Listed
 from dispatcher.ports.store import Exposure

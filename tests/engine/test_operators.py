@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.domain.errors import NotPossible
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Operation, Reason, State
+from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.engine import dead
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.audit import audit, last_call, remotes

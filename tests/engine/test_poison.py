@@ -10,7 +10,8 @@ import structlog
 from dispatcher.domain import actions as act
 from dispatcher.domain.errors import Bug, NotPossible, StoreUnavailable
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import advance as advancing
 from dispatcher.engine import dead
 from dispatcher.engine.parts import Timing

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.money import price
+from dispatcher.domain.words import Reason, State
 from tests.engine.audit import audit, remotes
 from tests.world import World, definition
 

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import NoAnswer
 from dispatcher.domain.ids import HoldId, JobId
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import reconcile as module
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts

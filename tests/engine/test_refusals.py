@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.audit import audit, remotes
 from tests.engine.test_crashes import Killed, Tripwire, wired

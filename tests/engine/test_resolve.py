@@ -7,8 +7,9 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NoAnswer, NotPossible, UnknownJob
 from dispatcher.domain.ids import IdempotencyKey, JobId, RemoteAddress
-from dispatcher.domain.job import Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.view import view, why
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.resolve import resolve
 from dispatcher.ports.store import Command
 from dispatcher.simulator.fault_plan import parse_plan

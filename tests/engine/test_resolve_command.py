@@ -9,7 +9,7 @@ from dispatcher import client
 from dispatcher.cli.main import main
 from dispatcher.domain.errors import NotPossible
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import State
+from dispatcher.domain.words import State
 from tests.engine.audit import audit
 from tests.engine.test_resolve import NOWHERE, parked, there
 from tests.world import World

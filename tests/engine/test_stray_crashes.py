@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import JobId, RemoteAddress
-from dispatcher.domain.job import State
+from dispatcher.domain.words import State
 from dispatcher.engine.reconcile import reconcile
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.listing import (

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.job import Ending, Reason, State
+from dispatcher.domain.job import Ending
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.reconcile import reconcile
 from dispatcher.engine.strays import stop_by_hand
 from dispatcher.simulator.fault_plan import parse_plan

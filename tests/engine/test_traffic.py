@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.events import StopOrdered
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.view import view
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.advance import advance
 from dispatcher.engine.calls import send
 from dispatcher.engine.credit import watch_credit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Reason, State
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.sweep import sweep

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.ids import AccountName, IdempotencyKey, JobId, ProjectAddress
-from dispatcher.domain.job import Reason, State
 from dispatcher.domain.request import DEFINITION_AT_MOST
-from dispatcher.domain.rules_unkeyed import POST_PATIENCE
+from dispatcher.domain.rules.unkeyed import POST_PATIENCE
 from dispatcher.domain.view import why
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import finding
 from dispatcher.engine.resolve import resolve
 from dispatcher.simulator.fault_plan import parse_plan

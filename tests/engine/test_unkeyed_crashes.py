@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import State
 from dispatcher.domain.money import price
+from dispatcher.domain.words import State
 from tests.engine.audit import audit
 from tests.engine.test_crashes import RATE, Killed, Tripwire, live, wired
 from tests.engine.test_unkeyed import unkeyed

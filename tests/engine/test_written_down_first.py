@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.errors import Bug
-from dispatcher.domain.job import Job, Operation
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Operation
 from dispatcher.engine import calls
 from dispatcher.store.memory import MemoryStore
 from tests.world import World, definition

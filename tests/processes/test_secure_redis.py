@@ -9,7 +9,8 @@ import redis
 from celery import Celery
 
 from dispatcher.domain.errors import StoreUnavailable
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import State
 from dispatcher.ops.clock import poll
 from dispatcher.store.redis import RedisStore, connect
 from tests.processes.secure import PASSWORD, Secured, authority, secured

@@ -19,8 +19,8 @@ from dispatcher.domain import errors as e
 from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import Verdict
 from dispatcher.domain.ids import IdempotencyKey, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Phase
 from dispatcher.domain.money import price
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import ExtendedJob, Market, PostedJob, Provider, RemoteJob
 
 MINUTE = 60

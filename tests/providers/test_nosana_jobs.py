@@ -10,7 +10,7 @@ from dispatcher.domain.cid import NULL_CID
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.errors import MalformedAnswer, Verdict
 from dispatcher.domain.ids import ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import ExtendedJob, PostedJob
 from tests.providers.operations import ALL, KEYED
 from tests.providers.records import CREDITS, MISSING, changed, job_record

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.domain.errors import MalformedAnswer, SettingsError
 from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import ListedJob
 from tests.providers.operations import ALL
 from tests.providers.records import MISSING, changed, listed_record

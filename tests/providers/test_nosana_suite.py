@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from dispatcher.domain import errors as e
 from dispatcher.domain.cid import NULL_CID, Cid
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import PostedJob, Provider
 from dispatcher.providers.nosana import NosanaProvider
 from dispatcher.simulator.fault_plan import parse_plan

@@ -15,7 +15,8 @@ from dispatcher.domain.events import (
     StopOrdered,
 )
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Job, Operation, Reason, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.simulator.jobs import End
 from dispatcher.simulator.jobs import Job as Remote
 from dispatcher.simulator.ledger import key_root
@@ -82,7 +83,7 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         yield "is over, and due"
     yield from _extensions(simulation, job, remotes)
     yield from _ending(job, remotes)
-    held = simulation.books_of(job.spec.account).of_job.get(job.id)
+    held = simulation.books_of(job.account).of_job.get(job.id)
     if held:
         yield f"is over, and holds {held}"
     settled = sum((Decimal(remote.settled or 0) / 1000 for remote in remotes), Decimal(0))
@@ -100,8 +101,8 @@ def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
         yield "is not over, and never due"
     if job.wait is None or job.wait.reason is not Reason.AWAITING_CREDIT:
         yield "is not over, and does not wait for credit"
-    elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.spec.account):
-        yield f"waits for {job.wait.short_usd}, and {simulation.available(job.spec.account)} is there"
+    elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.account):
+        yield f"waits for {job.wait.short_usd}, and {simulation.available(job.account)} is there"
 
 
 def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
@@ -164,7 +165,7 @@ def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
     for name in simulation.names:
         account = world.network.accounts.of_key(f"nos_{name}")
         assert account is not None
-        mine = [job for job in jobs if job.spec.account == name]
+        mine = [job for job in jobs if job.account == name]
         view = world.parts.ledger.view(AccountName(name))
         if all(job.state.is_final for job in mine) and (view.held or account.reserved):
             yield f"{name}: all is over, and {view.held} is held, {account.reserved} reserved"

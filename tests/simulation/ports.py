@@ -10,7 +10,7 @@ from typing import Any
 
 from dispatcher.domain.events import CallExpired, CallIntended
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from tests.simulation.turns import Baton, Killed
 from tests.world import FakeClock
 

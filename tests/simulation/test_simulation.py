@@ -16,7 +16,8 @@ import pytest
 
 from dispatcher.domain import costs, planner
 from dispatcher.domain.actions import Action, Send
-from dispatcher.domain.job import Job, Phase
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Phase
 from dispatcher.engine import advance
 from dispatcher.ports.ledger import Held
 from dispatcher.store.memory import MemoryLedger, MemoryStore

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
-from dispatcher.domain.job import FINAL_STATES, Reason
 from dispatcher.domain.request import JobRequest
+from dispatcher.domain.words import FINAL_STATES, Reason
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
 from dispatcher.engine.freezing import thaw

@@ -7,7 +7,8 @@ import redis
 
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import State
 from dispatcher.ports.store import JobStore
 from dispatcher.store.waiting import CreditWait
 

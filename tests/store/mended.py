@@ -1,7 +1,7 @@
 """Short words for the tests of what is mended."""
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.mending import Checked
 from dispatcher.ports.mending import Damage as Found
 from dispatcher.ports.store import JobStore, Next

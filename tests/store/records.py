@@ -6,9 +6,10 @@ from typing import Any
 from dispatcher.domain import events as ev
 from dispatcher.domain.cid import cid_of
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
-from dispatcher.domain.job import Ending, FollowUp, Job, Reason, State
+from dispatcher.domain.job import Ending, Job
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.ports.store import Claim, Command, JobStore, NewJob, Next
 
 T0 = 1_700_000_000.125

@@ -7,8 +7,8 @@ import pytest
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import Event, Looked
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.store import Added, JobStore, Next
 from tests.store.records import (
     DOCUMENT,

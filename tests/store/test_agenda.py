@@ -3,7 +3,7 @@
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.store import DueJob, JobStore, Next
 from tests.store.records import DAY, LEASE, T0, added, claimed, ended, in_store, job_id, new_job
 

@@ -10,9 +10,10 @@ from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.eventlog import LOG_AT_LAST, LOG_AT_MOST, is_whole, kept
 from dispatcher.domain.ids import IdempotencyKey
-from dispatcher.domain.job import Call, Operation, Reason
+from dispatcher.domain.job import Call
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.request import JobRequest
+from dispatcher.domain.words import Operation, Reason
 from dispatcher.ports.store import JobStore, NewJob
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.memory import store as memory

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.store import Command, JobStore, Next
 from tests.store.records import (
     DAY,

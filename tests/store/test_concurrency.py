@@ -10,8 +10,8 @@ import pytest
 
 from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.ids import HoldId, JobId
-from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.ledger import Held, Ledger
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Command, JobStore, Next

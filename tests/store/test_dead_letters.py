@@ -6,8 +6,9 @@ import pytest
 
 from dispatcher.domain.crashes import Crash, Trouble, lapsed
 from dispatcher.domain.ids import JobId, LeaseToken
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.store import Claim, JobStore, Next
 from tests.store.records import (
     DAY,

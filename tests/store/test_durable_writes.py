@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import StoreUnavailable
-from dispatcher.domain.job import Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Reason
 from dispatcher.ports.store import Claim
 from dispatcher.store.redis import RedisStore
 from tests.servers import start_newer_server

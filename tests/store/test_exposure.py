@@ -6,8 +6,9 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.ids import AccountName, HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Job, Operation, Quote
+from dispatcher.domain.job import Call, Job, Quote
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Operation
 from dispatcher.ports.store import Exposure, JobStore
 from tests.store.records import DAY, T0, account, added, ended, in_store
 

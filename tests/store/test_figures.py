@@ -2,7 +2,7 @@
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, Reason
+from dispatcher.domain.words import FollowUp, Reason
 from dispatcher.ports.store import JobStore, Next
 from tests.store.records import (
     DAY,

@@ -9,8 +9,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from dispatcher.domain import events as ev
 from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp, Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp, Reason
 from dispatcher.ports.store import Claim, JobStore, Next
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.redis import RedisStore

@@ -3,8 +3,9 @@
 import pytest
 
 from dispatcher.domain.errors import Bug, LeaseLost
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.store import Claim, JobStore, Next
 from tests.store.records import (
     DAY,

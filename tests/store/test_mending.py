@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.mending import Checked, Source
 from dispatcher.ports.mending import Damage as Found
 from dispatcher.ports.store import Command, JobStore, Next

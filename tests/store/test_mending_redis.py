@@ -3,7 +3,8 @@
 import pytest
 import redis
 
-from dispatcher.domain.job import FollowUp, Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.mending import Damage as Found
 from dispatcher.ports.mending import Source
 from dispatcher.ports.store import Next

@@ -11,8 +11,8 @@ import redis
 
 from dispatcher.domain.errors import Bug, SettingsError, StoreUnavailable
 from dispatcher.domain.ids import HoldId, JobId
-from dispatcher.domain.job import FollowUp
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.ledger import Held
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Next

@@ -10,9 +10,9 @@ import redis
 from dispatcher.domain.budget import Budget, Scope, Window
 from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.ids import HoldId, JobId, LeaseToken
-from dispatcher.domain.job import FollowUp, State
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.ledger import Audit, Frozen, Held
 from dispatcher.ports.mending import Damage
 from dispatcher.ports.provider import Balance

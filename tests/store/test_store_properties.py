@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dispatcher.domain import events as ev
 from dispatcher.domain.crashes import Crash
 from dispatcher.domain.errors import LeaseLost
-from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.ports.store import Claim, Command, JobStore, Next
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.redis import RedisStore

@@ -9,7 +9,7 @@ import redis
 from dispatcher.domain.crashes import Crash
 from dispatcher.domain.errors import UnreadableRecord
 from dispatcher.domain.ids import JobId, LeaseToken
-from dispatcher.domain.job import FollowUp, State
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.dead import Unreadable
 from dispatcher.ports.store import Command, Next
 from dispatcher.store.redis import RedisStore
@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_dropped_as_it_is(store: RedisStore, client: redi
     assert store.discard(job.id, token, now=T0 + 1, retention=100)
 
     assert store.raw(job.id) == raw
-    assert store.exposure(job.spec.account).jobs == 0
+    assert store.exposure(job.account).jobs == 0
     assert store.find("r") == job.id
     kept = store.trouble(job.id)
     assert kept is not None

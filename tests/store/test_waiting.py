@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.job import Reason
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.words import Reason
 from dispatcher.ports.store import JobStore, Waiter
 from dispatcher.store.waiting import credit_wait
 from tests.store.records import (

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from dispatcher.domain.cid import NULL_CID, Cid, is_cid
 from dispatcher.domain.definition.stamp import read_stamp
 from dispatcher.domain.ids import MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import (
     Balance,
     ExtendedJob,

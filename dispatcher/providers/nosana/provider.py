@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from dispatcher.domain.cid import Cid, cid_of
 from dispatcher.domain.errors import MalformedAnswer, NotFound, SettingsError
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Phase
+from dispatcher.domain.words import Phase
 from dispatcher.ports.provider import (
     Balance,
     Capabilities,

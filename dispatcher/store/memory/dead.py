@@ -8,7 +8,7 @@ from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId, LeaseToken
-from dispatcher.domain.job import FollowUp, State
+from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.dead import Listed, Unreadable
 from dispatcher.store.memory.agenda import Times
 from dispatcher.store.memory.entry import Entry

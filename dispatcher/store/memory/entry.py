@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.events import Event
-from dispatcher.domain.job import FollowUp, Job
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FollowUp
 from dispatcher.ports.store import Command
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from dispatcher.domain.ids import AccountName, JobId
-from dispatcher.domain.job import Job, Reason
+from dispatcher.domain.job import Job
 from dispatcher.domain.waiting import credit_line
+from dispatcher.domain.words import Reason
 from dispatcher.store.memory.agenda import Times
 from dispatcher.store.waiting import CreditWait
 
@@ -28,7 +29,7 @@ class Figures:
     _agenda: Times
 
     def exposed_accounts(self) -> list[AccountName]:
-        return sorted({job.spec.account for job in self._live()})
+        return sorted({job.account for job in self._live()})
 
     def reasons(self) -> dict[Reason, int]:
         found = Counter(job.reason for job in self._live())

@@ -12,8 +12,9 @@ from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.eventlog import kept
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.waiting import Line, accounts_of
+from dispatcher.domain.words import State
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.exposed import exposed
@@ -166,7 +167,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
 
     def exposure(self, account: AccountName) -> Exposure:
         with self._lock:
-            jobs = [entry.job for entry in self._jobs.values() if entry.job.spec.account == account]
+            jobs = [entry.job for entry in self._jobs.values() if entry.job.account == account]
         risks = [risk for job in jobs if (risk := exposed(job)) is not None]
         limited = [risk.allowed for risk in risks if risk.allowed is not None]
         committed = usd(sum(risk.committed for risk in risks))

@@ -37,7 +37,7 @@ def _facts(job: Job) -> str:
     """What the store keeps sums and an index of, as JSON; the amounts in whole micro-dollars, -1 for unlimited."""
     risk = exposed(job)
     facts = {
-        "account": job.spec.account,
+        "account": job.account,
         "address": job.remote.address if job.remote else "",
         "reason": job.reason if risk else "",
         "live": 1 if risk else 0,

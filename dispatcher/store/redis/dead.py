@@ -11,7 +11,8 @@ from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.errors import UnreadableRecord
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import JobId, LeaseToken
-from dispatcher.domain.job import Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import State
 from dispatcher.ports.dead import Listed, Unreadable
 from dispatcher.store.redis.codec import event_of, readable
 from dispatcher.store.redis.database import Database, text

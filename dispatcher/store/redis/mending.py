@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import FINAL_STATES, Job, State
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import FINAL_STATES, State
 from dispatcher.ports.mending import MOST_STRAYS, Checked, Damage, Source, Stray, Walked
 from dispatcher.store.redis.database import Database, text
 from dispatcher.store.straying import in_order, place, stray_of, stray_text

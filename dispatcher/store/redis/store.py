@@ -13,8 +13,9 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import Bug, LeaseLost, UnreadableRecord
 from dispatcher.domain.events import EVENTS, Event
 from dispatcher.domain.ids import AccountName, JobId, LeaseToken, ProjectAddress, RemoteAddress
-from dispatcher.domain.job import FollowUp, Job, Reason, State
+from dispatcher.domain.job import Job
 from dispatcher.domain.waiting import Line, accounts_of
+from dispatcher.domain.words import FollowUp, Reason, State
 from dispatcher.ports.dead import Unreadable
 from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJob, Next, Waiter
 from dispatcher.store.micros import usd

@@ -7,79 +7,27 @@ forecast is not a second description of the rules but the rules themselves, run 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final, TypeVar, assert_never
 
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
-from dispatcher.domain.cid import Cid
 from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate, why_unpostable
 from dispatcher.domain.errors import Bug
+from dispatcher.domain.forecast.network import RESULT_CID, IdealNetwork
+from dispatcher.domain.forecast.told import Assumed, Forecast, Step, told
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Ending, Job, Operation, Phase, Quote, Reason, State
+from dispatcher.domain.job import Call, Ending, Quote
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import price, price_at_most
-from dispatcher.domain.outcome import RunReport, outcome
+from dispatcher.domain.outcome import outcome
 from dispatcher.domain.planner import plan
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.words import Operation, State
 
 _T = TypeVar("_T")
-_RESULT: Final = Cid("QmbJWAESqCsf4RFCqEY7jecCashj8usXiyDNfKtZCwwzGb")
-_NODE: Final = "11111111111111111111111111111112"
 STEPS_AT_MOST: Final = 20_000
 """Decisions that are followed; a job without any limit has no last one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assumed:
-    """What a forecast takes for granted. Durations in seconds, money in US dollars.
-
-    runs_for: how long a host works until the job ends by itself; None: longer than it is ever allowed.
-    """
-
-    rate_per_hour: Decimal
-    """The network's fee included."""
-    queued_for: float = 60.0
-    runs_for: float | None = None
-    exit_code: int = 0
-    results_after: float = 5.0
-    balance_lasts: float = 5.0
-    """How old a balance may be when credits are held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens. `polls`: looks at the network since the step before."""
-
-    at: float
-    event: str
-    rule: str
-    detail: str
-    committed: Decimal
-    """The most that the job costs from here on if every dispatcher process dies."""
-    so_far: Decimal
-    polls: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """A job's whole life. `complete` is False where it was followed for long enough without an end."""
-
-    steps: tuple[Step, ...]
-    state: State
-    reason: Reason
-    complete: bool
-    cost: Decimal
-    unattended: Decimal
-    """The most that could still be spent, at the worst moment, if every dispatcher process died then."""
-    calls: dict[str, int]
-    """Calls to the network's API by their names."""
-    extends: int
-    polls: int
-    log: tuple[ev.Event, ...] = field(repr=False)
-    job: Job = field(repr=False)
 
 
 def forecast(spec: JobSpec, assumed: Assumed, now: float, *, steps_at_most: int = STEPS_AT_MOST) -> Forecast:
@@ -87,76 +35,14 @@ def forecast(spec: JobSpec, assumed: Assumed, now: float, *, steps_at_most: int 
     return _Walk(spec, assumed, now).run(steps_at_most)
 
 
-class _Network:
-    """An ideal network's record of one job, in its own whole seconds (Nosana credits API, the job record)."""
-
-    def __init__(self, assumed: Assumed, posted_at: float, timeout: int) -> None:
-        self._assumed, self.timeout = assumed, timeout
-        self._takes_at = posted_at + assumed.queued_for
-        self.stopped_at: float | None = None
-
-    @property
-    def started_at(self) -> float:
-        return float(int(self._takes_at))
-
-    def _end(self) -> tuple[float, str]:
-        """When the job is over, and how."""
-        ends = [(self.started_at + self.timeout, "expired")]
-        if self._assumed.runs_for is not None:
-            ends.append((self._takes_at + self._assumed.runs_for, "finished"))
-        if self.stopped_at is not None:
-            ends.append((self.stopped_at, "stopped"))
-        return min(ends)
-
-    def is_delisted(self) -> bool:
-        return self.stopped_at is not None and self.stopped_at < self._takes_at
-
-    def outcome_of_stop(self, now: float) -> str:
-        if now < self._takes_at:
-            return "delisted"
-        return "ended" if now < self._end()[0] else "already_terminal"
-
-    def is_over(self, now: float) -> bool:
-        return now >= self._takes_at and now >= self._end()[0]
-
-    def shown(self, now: float, job: Job) -> ev.Observed:
-        at, how = self._end()
-        over, started = self.is_over(now), now >= self._takes_at
-        uploaded = over and now >= at + self._assumed.results_after
-        status = {"finished": "success", "expired": "success", "stopped": "stopped"}[how]
-        if how == "finished" and self._assumed.exit_code != 0:
-            status = "failed"
-        return ev.Observed(
-            at=now,
-            phase=Phase.DONE if over else Phase.RUNNING if started else Phase.QUEUED,
-            timeout=self.timeout,
-            started_at=self.started_at if started else None,
-            ended_at=float(int(at)) if over else None,
-            node=_NODE if started else None,
-            result_cid=_RESULT if uploaded else None,
-            status=status if uploaded else None,
-            rate_per_hour=job.quote.rate_per_hour if job.quote else None,
-        )
-
-    def report(self) -> RunReport:
-        match self._end()[1]:
-            case "expired":
-                return RunReport("success", expired=True)
-            case "stopped":
-                return RunReport("stopped", stopped=True)
-            case _:
-                code = self._assumed.exit_code
-                return RunReport("success" if code == 0 else "failed", exit_code=code)
-
-
 class _Walk:
     def __init__(self, spec: JobSpec, assumed: Assumed, now: float) -> None:
         self._assumed, self._now = assumed, now
         job_id = JobId("job_000000000000000000000000")
-        enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=_RESULT)
+        enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
         self._job = create(enqueued)
         self._log: list[ev.Event] = [enqueued]
-        self._network: _Network | None = None
+        self._network: IdealNetwork | None = None
         self._steps: list[Step] = []
         self._calls: Counter[str] = Counter()
         self._polls_since = 0
@@ -191,12 +77,13 @@ class _Walk:
         )
 
     def _happen(self, event: ev.Event, rule: str) -> None:
+        event = event.model_copy(update={"rule": rule})
         before, self._job = self._job, apply(self._job, event)
         self._log.append(event)
         figures = costs(self._job, self._now)
         if not self._job.state.is_final:
             self._unattended = max(self._unattended, figures.committed - figures.so_far)
-        if detail := _told(before, self._job, event):
+        if detail := told(before, self._job, event):
             self._tell(event.kind, rule, detail)
 
     def _tell(self, kind: str, rule: str, detail: str) -> None:
@@ -256,7 +143,7 @@ class _Walk:
             return ev.Ended(at=now, state=State.REJECTED, reason=reason, ending=ending, settled=ZERO)
         amount = price_at_most(hourly, seconds)
         quote = Quote(
-            market=MarketAddress(self._job.spec.market),
+            market=MarketAddress(self._job.market),
             rate_per_hour=hourly,
             fee_percent=ZERO,
             seconds=seconds,
@@ -299,7 +186,7 @@ class _Walk:
         self._calls[call.operation.value] += 1
         amount = price(highest_rate(job) or ZERO, call.seconds)
         if call.operation is Operation.POST:
-            self._network = _Network(self._assumed, now, call.seconds)
+            self._network = IdealNetwork(self._assumed, now, call.seconds)
             address = RemoteAddress("forecast")
             return ev.Posted(
                 at=now, key=call.key, address=address, run=None, seconds=call.seconds, amount=amount
@@ -334,7 +221,7 @@ class _Walk:
         ending = Ending(at=now, exit_code=end.exit_code, detail=end.detail)
         return ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=final_cost(job))
 
-    def _on_network(self) -> _Network:
+    def _on_network(self) -> IdealNetwork:
         return _there(self._network)
 
 
@@ -342,24 +229,3 @@ def _there(value: _T | None) -> _T:
     if value is None:
         raise Bug("the planner asked for a step before its time")
     return value
-
-
-def _told(before: Job, job: Job, event: ev.Event) -> str:
-    """What is worth a line of the timeline; empty for what is not."""
-    match event:
-        case ev.CreditHeld():
-            return f"${event.quote.amount} held"
-        case ev.Posted():
-            return f"{event.seconds} s for ${event.amount}"
-        case ev.Extended():
-            return f"{event.seconds} s more for ${event.amount}" if event.landed else "it was over already"
-        case ev.Observed() if before.remote is not None and before.remote.phase is not event.phase:
-            return str(event.phase.value)
-        case ev.StopOrdered():
-            return str(event.reason.value)
-        case ev.StopConfirmed():
-            return event.outcome
-        case ev.Ended():
-            return f"{job.state.value}: {job.reason.value}, ${event.settled}"
-        case _:
-            return ""

@@ -11,7 +11,8 @@ network's own tests (docs/nosana.md).
 from typing import Final
 
 from dispatcher.domain.actions import Action, Adopt, Disown, Due, FindPosted, Look, Park, TakeExtended
-from dispatcher.domain.job import Call, FollowUp, Job, Operation, Phase, Reason, Search
+from dispatcher.domain.job import Call, Job, Search
+from dispatcher.domain.words import FollowUp, Operation, Phase, Reason
 
 LOOKS: Final = 3
 """So many looks at least must show nothing before a call counts as not landed."""

@@ -1,0 +1,72 @@
+"""What the end of an attempt makes of the record: the next one begins as a new job does, and keeps what was spent."""
+
+from decimal import Decimal
+from typing import Any
+
+from dispatcher.domain import events as ev
+from dispatcher.domain.errors import Bug
+from dispatcher.domain.job import Attempt, Job, Spend, Wait
+from dispatcher.domain.words import Reason, State
+
+
+def attempt_ended(job: Job, event: ev.AttemptEnded) -> dict[str, Any]:
+    if job.call is not None and job.remote is None:
+        raise Bug(f"an attempt of {job.id} cannot end while its post is open")
+    remote = job.remote
+    over = Attempt(
+        number=job.attempt,
+        market=job.quote.market if job.quote is not None else job.market,
+        account=job.account,
+        address=None if remote is None else remote.address,
+        node=None if remote is None else remote.node,
+        posted_at=None if remote is None else remote.posted_at,
+        started_at=None if remote is None else remote.started_at,
+        ended_at=event.at,
+        state=event.state,
+        reason=event.reason,
+        exit_code=event.ending.exit_code,
+        detail=event.ending.detail,
+        cost=event.settled,
+        extends=job.extends,
+    )
+    waiting = Wait(
+        reason=Reason.RETRYING,
+        since=event.at,
+        last=event.at,
+        tries=0,
+        detail=f"attempt {event.attempt} ended: {event.reason}",
+        retry_at=event.retry_at,
+    )
+    return {
+        "state": State.ENQUEUED,
+        "reason": Reason.RETRYING,
+        "wait": waiting,
+        "short_since": None,
+        "quote": None,
+        "remote": None,
+        "call": None,
+        "stop": None,
+        "lost_posts": 0,
+        "lost_hold": None,
+        "extends": 0,
+        "extra": 0,
+        "extend_ordered": (),
+        "post_refused": None,
+        "extend_refused": None,
+        "warned": (),
+        "no_extends": None,
+        "attempt": job.attempt + 1,
+        "place": event.place,
+        "passed": 0,
+        "rapid": event.rapid,
+        "earlier": (*job.earlier, over),
+        "spend": Spend(posted=Decimal(0), earlier=job.spend.earlier + event.settled),
+    }
+
+
+def moved(job: Job, event: ev.Moved) -> dict[str, Any]:
+    return {"place": event.place, "passed": job.passed + 1, "quote": None, "wait": None}
+
+
+def released(event: ev.Released) -> dict[str, Any]:
+    return {"released": True, "cid": event.cid, "wait": None, "reason": Reason.NEW}

@@ -1,0 +1,79 @@
+"""What a forecast assumes, and what it tells."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from dispatcher.domain import events as ev
+from dispatcher.domain.job import Job
+from dispatcher.domain.words import Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a forecast takes for granted. Durations in seconds, money in US dollars.
+
+    runs_for: how long a host works until the job ends by itself; None: longer than it is ever allowed.
+    """
+
+    rate_per_hour: Decimal
+    """The network's fee included."""
+    queued_for: float = 60.0
+    runs_for: float | None = None
+    exit_code: int = 0
+    results_after: float = 5.0
+    balance_lasts: float = 5.0
+    """How old a balance may be when credits are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens. `polls`: looks at the network since the step before."""
+
+    at: float
+    event: str
+    rule: str
+    detail: str
+    committed: Decimal
+    """The most that the job costs from here on if every dispatcher process dies."""
+    so_far: Decimal
+    polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A job's whole life. `complete` is False where it was followed for long enough without an end."""
+
+    steps: tuple[Step, ...]
+    state: State
+    reason: Reason
+    complete: bool
+    cost: Decimal
+    unattended: Decimal
+    """The most that could still be spent, at the worst moment, if every dispatcher process died then."""
+    calls: dict[str, int]
+    """Calls to the network's API by their names."""
+    extends: int
+    polls: int
+    log: tuple[ev.Event, ...] = field(repr=False)
+    job: Job = field(repr=False)
+
+
+def told(before: Job, job: Job, event: ev.Event) -> str:
+    """What is worth a line of the timeline; empty for what is not."""
+    match event:
+        case ev.CreditHeld():
+            return f"${event.quote.amount} held"
+        case ev.Posted():
+            return f"{event.seconds} s for ${event.amount}"
+        case ev.Extended():
+            return f"{event.seconds} s more for ${event.amount}" if event.landed else "it was over already"
+        case ev.Observed() if before.remote is not None and before.remote.phase is not event.phase:
+            return str(event.phase.value)
+        case ev.StopOrdered():
+            return str(event.reason.value)
+        case ev.StopConfirmed():
+            return event.outcome
+        case ev.Ended():
+            return f"{job.state.value}: {job.reason.value}, ${event.settled}"
+        case _:
+            return ""
