@@ -20,6 +20,7 @@ from dispatcher.cli.network import balance_command, markets_command, network_com
 from dispatcher.cli.plan import plan_command
 from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
+from dispatcher.cli.schedule import schedule_group
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -56,6 +57,7 @@ for _command in (
     resolve_command,
     events_command,
     dead_group,
+    schedule_group,
     balance_command,
     budget_group,
     account_group,

@@ -36,6 +36,12 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
     return added
 
 
+def check(parts: Parts, request: JobRequest) -> None:
+    """Refuse what `enqueue` would refuse of this request by itself; nothing is stored. Raises `InvalidRequest`."""
+    _refuse_own_secrets(parts, [request])
+    _new_jobs(parts, [request])
+
+
 def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
     new = [_new_job(parts, request) for request in requests]
     faults: list[Fault] = []
