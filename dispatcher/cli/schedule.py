@@ -177,9 +177,7 @@ def remove_command(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "removed": True})
     else:
-        click.echo(
-            f"{name}  removed; jobs that it enqueued go on: `dispatcher jobs --label schedule={name}`"
-        )
+        click.echo(f"{name}  removed; jobs that it enqueued go on: `dispatcher jobs --label schedule={name}`")
 
 
 @schedule_group.command("sync")

@@ -41,7 +41,9 @@ _STEPS: Final = 250
 """Occurrences of one schedule that one tick decides on; what is left is the next one's."""
 
 
-_TOO_LATE: Final = "may be of a job that is over and forgotten: it was decided on longer ago than jobs are kept"
+_TOO_LATE: Final = (
+    "may be of a job that is over and forgotten: it was decided on longer ago than jobs are kept"
+)
 
 
 @dataclass(frozen=True, slots=True)

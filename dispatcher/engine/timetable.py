@@ -72,9 +72,7 @@ def add(parts: Parts, schedule: Schedule, *, source: Source = "store", replace: 
                 )
             _allow(parts, None, schedule)
             state = begun(schedule, parts.clock.now())
-            made = parts.schedules.create(
-                schedule, state, source=source, wakes_at=wakes_at(schedule, state)
-            )
+            made = parts.schedules.create(schedule, state, source=source, wakes_at=wakes_at(schedule, state))
         elif there.source != source:
             raise NotPossible(_taken(there))
         elif there.schedule == schedule:
@@ -119,7 +117,7 @@ def remove(parts: Parts, name: str, *, source: Source = "store") -> None:
 
 
 def sync(parts: Parts, schedules: Sequence[Schedule]) -> Synced:
-    """Make the settings' schedules those of `schedules`: added, changed, removed. Those made by hand stay as they are."""
+    """Make the settings' schedules those of `schedules`: added, changed, removed. Those made by hand stay."""
     done = Synced()
     written = {schedule.name: schedule for schedule in schedules}
     there = parts.schedules.names()
@@ -144,14 +142,14 @@ def sync(parts: Parts, schedules: Sequence[Schedule]) -> Synced:
                 done.removed.append(name)
     if done.added or done.changed or done.removed:
         _log.info("schedules_synced", added=done.added, changed=done.changed, removed=done.removed)
-    if done.refused and parts.store.take_turn("schedules_refused", now=parts.clock.now(), period=parts.pace(600)):
+    if done.refused and parts.store.take_turn(
+        "schedules_refused", now=parts.clock.now(), period=parts.pace(600)
+    ):
         _log.error("schedules_refused", refused=done.refused)
     return done
 
 
-def _changing(
-    parts: Parts, name: str, change: Callable[[Kept, float], ScheduleState]
-) -> Kept:
+def _changing(parts: Parts, name: str, change: Callable[[Kept, float], ScheduleState]) -> Kept:
     for _ in range(_TRIES):
         kept = known(parts, name)
         state = change(kept, parts.clock.now())

@@ -187,7 +187,8 @@ class Settings(BaseSettings):
     ] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL")
 
     schedules_file: str = Field(
-        "", description="a file with schedules (YAML, TOML, JSON), which beat's ticks keep the store in step with"
+        "",
+        description="a file with schedules (YAML, TOML, JSON), which beat's ticks keep the store in step with",
     )
 
     worker_concurrency: int = Field(

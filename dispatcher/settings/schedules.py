@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from dispatcher.domain.errors import InvalidRequest, SettingsError
+from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.schedules import Schedule, parse_schedules
 from dispatcher.settings.documents import read_document
 
@@ -31,16 +31,11 @@ class ScheduleFile:
         with self._lock:
             try:
                 found = path.stat()
-                seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-                if seen == self._seen:
-                    return self._schedules
-                self._schedules = None
-                self._schedules = parse_schedules(read_document(path))
             except OSError as e:
                 self._seen = None
                 raise SettingsError(f"{VARIABLE}: {path} cannot be read: {e.strerror}") from e
-            except InvalidRequest:
-                self._seen = seen
-                raise
-            self._seen = seen
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if seen != self._seen:
+                self._seen, self._schedules = seen, None
+                self._schedules = parse_schedules(read_document(path))
             return self._schedules

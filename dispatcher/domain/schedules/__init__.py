@@ -1,8 +1,8 @@
 """Schedules: jobs that come again and again. When, what is asked for, and what is done where one meets the next. Pure.
 
 Belongs here: cadences (cron expressions, intervals), the form of a schedule and its validation, its state, the decision
-for each occurrence. May not be here: a store, a clock, Celery. Time is a parameter (`now`, unix seconds); time zones are
-read by `zoneinfo`, which is the same data for everybody.
+for each occurrence. May not be here: a store, a clock, Celery. Time is a parameter (`now`, unix seconds); time zones
+are read by `zoneinfo`, which is the same data for everybody.
 """
 
 from dispatcher.domain.schedules.cadence import Cadence, Cron, Every, Occurrence, upcoming

@@ -101,11 +101,13 @@ def step(kept: Kept, facts: Facts, now: float, *, slack: float = 0.0) -> Step | 
     at = due[0]
     state = _past(schedule, state, at)
     if _slowed(schedule.rapid, state):
-        why = f"slowed down: {state.rapid} jobs in a row failed within {format_duration(schedule.rapid.within)}"
+        why = (
+            f"slowed down: {state.rapid} jobs in a row failed within {format_duration(schedule.rapid.within)}"
+        )
         noted = Occurred(at=at, noted_at=now, what="skipped", why=why)
         return Step(state.model_copy(update={"passed": state.passed + 1}).noted(noted), noted)
-    if (why := refusal(kept, facts)) is not None:
-        noted = Occurred(at=at, noted_at=now, what="skipped", why=why)
+    if (against := refusal(kept, facts)) is not None:
+        noted = Occurred(at=at, noted_at=now, what="skipped", why=against)
         return Step(state.noted(noted), noted)
     return Step(_pending(kept, state, at, kept.request_id(at), now))
 

@@ -132,9 +132,7 @@ class Schedule(BaseModel):
 
     def in_words(self) -> str:
         """`0 2 * * * Europe/Amsterdam`, or `every 1h`."""
-        return (
-            f"every {format_duration(self.every)}" if self.every is not None else f"{self.cron} {self.tz}"
-        )
+        return f"every {format_duration(self.every)}" if self.every is not None else f"{self.cron} {self.tz}"
 
     def fires_at(self, at: float) -> float:
         """When the occurrence at `at` is begun: `at`, and the part of the jitter that falls to it. The same for
@@ -180,9 +178,9 @@ def parse_schedules(document: object) -> list[Schedule]:
     faults: list[Fault] = []
     parsed: list[Schedule] = []
     for name, fields in document.items():
+        if isinstance(fields, Mapping) and "name" in fields:
+            faults.append(Fault(f"{str(name)[:80]}.name", "stands before the schedule, not in it"))
         try:
-            if isinstance(fields, Mapping) and "name" in fields:
-                raise InvalidRequest([Fault("name", "stands before the schedule, not in it")])
             parsed.append(Schedule.parse({**fields, "name": name} if isinstance(fields, Mapping) else fields))
         except InvalidRequest as e:
             faults.extend(under(str(name)[:80], e.faults))
@@ -200,7 +198,9 @@ def _template(asked: Mapping[str, Any]) -> dict[str, Any]:
     rest = {field: value for field, value in asked.items() if field not in _OWN_TO_EACH}
     marked = {**labels, LABEL: "any"} if isinstance(labels, Mapping) else {LABEL: "any"}
     try:
-        request = JobRequest.parse({**rest, "labels": marked if isinstance(labels, Mapping | None) else labels})
+        request = JobRequest.parse(
+            {**rest, "labels": marked if isinstance(labels, Mapping | None) else labels}
+        )
     except InvalidRequest as e:
         raise InvalidRequest([*faults, *e.faults]) from None
     if faults:

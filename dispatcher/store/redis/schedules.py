@@ -55,9 +55,7 @@ class RedisSchedules:
         source: Source,
         wakes_at: float | None,
     ) -> Kept | None:
-        answer = self._put(
-            kept.name, str(kept.version), state, wakes_at, source, schedule.model_dump_json()
-        )
+        answer = self._put(kept.name, str(kept.version), state, wakes_at, source, schedule.model_dump_json())
         return None if answer is None else Kept(schedule, state, *answer, source)
 
     def remove(self, name: str) -> None:
