@@ -12,7 +12,14 @@ from dispatcher.domain.schedules.cadence import Cron, Every, check_expression, u
 
 AMSTERDAM = "Europe/Amsterdam"
 ZONES = [
-    *(AMSTERDAM, "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Beirut"),
+    *(
+        AMSTERDAM,
+        "America/New_York",
+        "America/St_Johns",
+        "Australia/Lord_Howe",
+        "Africa/Cairo",
+        "Asia/Beirut",
+    ),
     *("America/Santiago", "Pacific/Apia", "Asia/Kathmandu", "Europe/Dublin", "Antarctica/Troll", "UTC"),
 ]
 YEARS = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
@@ -211,7 +218,7 @@ def test_at_a_fixed_time_it_comes_once_a_day_for_each_hour(
     name, start = place
     zone = ZoneInfo(name)
     expression = f"{minute} {','.join(map(str, sorted(hours)))} * * *"
-    found = [each for each in islice(Cron(expression, name).after(start), 5 * len(hours))]
+    found = list(islice(Cron(expression, name).after(start), 5 * len(hours)))
     # What was meant: each naive time of each day, at its first moment; if the clocks skip it, when they are through.
     day = datetime.fromtimestamp(start, zone).replace(tzinfo=None, hour=0, minute=0, second=0)
     meant = set()
@@ -229,7 +236,15 @@ def test_at_a_fixed_time_it_comes_once_a_day_for_each_hour(
 @given(
     near_a_change(),
     st.sampled_from(
-        ["30 2 * * *", "*/30 2 * * *", "0 0 * * FRI", "*/10 0 1 * *", "15,45 1,2,3 * * *", "0 12 29 2 *", "* * * * *"]
+        [
+            "30 2 * * *",
+            "*/30 2 * * *",
+            "0 0 * * FRI",
+            "*/10 0 1 * *",
+            "15,45 1,2,3 * * *",
+            "0 12 29 2 *",
+            "* * * * *",
+        ]
     ),
     st.integers(0, 30),
 )

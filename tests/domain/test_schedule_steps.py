@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Ending, Job, Remote
-from dispatcher.domain.schedules import Facts, Kept, Schedule, ScheduleState, looked, step
+from dispatcher.domain.schedules import Facts, Kept, ScheduleState, looked, step
 from dispatcher.domain.schedules.decide import QUEUE_AT_MOST, by_hand, enqueued, refused
 from dispatcher.domain.schedules.state import (
     HISTORY_AT_MOST,
@@ -206,7 +206,13 @@ def test_a_job_that_cannot_be_read_may_be_alive(overlap: str) -> None:
 
 @pytest.mark.parametrize(
     ("left", "needs", "runs"),
-    [(None, None, True), ("0", None, False), ("0.5", None, True), ("0.5", "0.5", True), ("0.5", "0.6", False)],
+    [
+        (None, None, True),
+        ("0", None, False),
+        ("0.5", None, True),
+        ("0.5", "0.5", True),
+        ("0.5", "0.6", False),
+    ],
 )
 def test_a_budget_that_is_used_up_leaves_it_out(left: str | None, needs: str | None, runs: bool) -> None:
     there = kept({"first_hold": None if needs is None else Decimal(needs)}, budget="5/day")

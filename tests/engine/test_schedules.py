@@ -62,7 +62,9 @@ def test_occurrences_become_jobs(world: World) -> None:
         f"schedule:nightly:1:2027-01-15T{hour:02}:00:00Z" for hour in (9, 10, 11)
     ]
     assert {job.state for job in found} == {State.COMPLETED}
-    assert {tuple(sorted(job.spec.labels.items())) for job in found} == {(("schedule", "nightly"), ("team", "a"))}
+    assert {tuple(sorted(job.spec.labels.items())) for job in found} == {
+        (("schedule", "nightly"), ("team", "a"))
+    }
     state = kept(world).state
     assert [entry.end for entry in state.history] == ["completed (finished)"] * 3
     assert (state.enqueued, state.live, state.next_at) == (3, (), START + 4 * HOUR)
@@ -369,15 +371,16 @@ class Mortal:
 def mortal(parts: Parts, nth: int, *, after: bool) -> Parts:
     calls: list[str] = []
     names = ("store", "schedules", "ledger", "waker")
-    return replace(
-        parts, **{name: Mortal(getattr(parts, name), calls, nth, after=after) for name in names}
-    )
+    return replace(parts, **{name: Mortal(getattr(parts, name), calls, nth, after=after) for name in names})
 
 
 def scenario(overlap: str) -> World:
     """A job of the schedule runs, and the next occurrence is due."""
     world = World()
-    timetable.add(world.parts, schedule(overlap=overlap, budget="5/day", request=request(runs_for="150m") | {"timeout": "4h"}))
+    timetable.add(
+        world.parts,
+        schedule(overlap=overlap, budget="5/day", request=request(runs_for="150m") | {"timeout": "4h"}),
+    )
     to(world, START + HOUR)
     world.run_for(60)
     world.clock.at = START + 2 * HOUR
@@ -403,7 +406,10 @@ def test_a_tick_that_dies_anywhere_is_made_up_for(overlap: str, after: bool) -> 
         tick(world.parts)
         found, state = jobs(world), kept(world).state
         assert len(found) == (1 if overlap == "skip" else 2)
-        assert [entry.what for entry in state.history] == ["enqueued", "skipped" if overlap == "skip" else "enqueued"]
+        assert [entry.what for entry in state.history] == [
+            "enqueued",
+            "skipped" if overlap == "skip" else "enqueued",
+        ]
         assert (state.pending, state.next_at) == (None, START + 3 * HOUR)
         assert state.live == tuple(job.id for job in found)
         world.work()
