@@ -104,6 +104,12 @@ def test_it_is_read_back_as_it_was_written() -> None:
     assert Schedule.parse({**made.model_dump(mode="json"), "request": made.request}) == made
 
 
+def test_what_json_cannot_keep_is_refused() -> None:
+    op = {"type": "container/run", "id": "main", "args": {"image": "ubuntu", "cmd": "half \ud800"}}
+    found = faults(request={**REQUEST, "definition": {**DEFINITION, "ops": [op]}})
+    assert list(found) == ["request.definition"]
+
+
 def test_the_fingerprint_is_of_what_is_enqueued() -> None:
     assert schedule().fingerprint() == schedule(cron="5 5 * * *", overlap="queue").fingerprint()
     assert schedule().fingerprint() != schedule(request={**REQUEST, "timeout": "11m"}).fingerprint()

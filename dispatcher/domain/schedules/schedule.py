@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from dispatcher.domain.budget import Budget, Scope, parse_budget
 from dispatcher.domain.duration import Duration, format_duration
@@ -205,7 +206,11 @@ def _template(asked: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidRequest([*faults, *e.faults]) from None
     if faults:
         raise InvalidRequest(faults)
-    kept = request.model_dump(mode="json", exclude_unset=True)
+    try:
+        kept = request.model_dump(mode="json", exclude_unset=True)
+    except PydanticSerializationError:
+        message = "holds half of a character (a lone surrogate), which cannot be kept: write whole characters"
+        raise InvalidRequest([Fault("definition", message)]) from None
     kept["labels"] = {label: value for label, value in kept["labels"].items() if label != LABEL}
     return kept
 
