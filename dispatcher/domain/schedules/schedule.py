@@ -207,10 +207,11 @@ def _template(asked: Mapping[str, Any]) -> dict[str, Any]:
     if faults:
         raise InvalidRequest(faults)
     try:
-        kept = request.model_dump(mode="json", exclude_unset=True)
+        request.model_dump_json(include={"definition"})
     except PydanticSerializationError:
         message = "holds half of a character (a lone surrogate), which cannot be kept: write whole characters"
         raise InvalidRequest([Fault("definition", message)]) from None
+    kept = request.model_dump(mode="json", exclude_unset=True)
     kept["labels"] = {label: value for label, value in kept["labels"].items() if label != LABEL}
     return kept
 
