@@ -91,7 +91,11 @@ def test_an_occurrence_is_left_out_while_the_job_before_is_not_over(world: World
     timetable.add(world.parts, long("skip"))
     to(world, START + 4.5 * HOUR)
     history = kept(world).state.history
-    assert [entry.what for entry in history] == ["enqueued", "skipped", "skipped", "enqueued"]
+    assert [(entry.what, entry.count) for entry in history] == [
+        ("enqueued", 1),
+        ("skipped", 2),
+        ("enqueued", 1),
+    ]
     assert history[1].why == f"{history[0].job} is not over"
     assert len(jobs(world)) == 2
 
@@ -137,7 +141,7 @@ def test_jobs_that_fail_at_once_halt_it(world: World) -> None:
     timetable.add(world.parts, schedule(request=asked, rapid={"slow_after": 1, "factor": 2, "halt_after": 3}))
     to(world, START + 12 * HOUR, step=300)
     state = kept(world).state
-    assert [entry.what[0] for entry in state.history] == ["e", "s", "e", "s", "s", "s", "e"]
+    assert [entry.what[0] for entry in state.history] == ["e", "s", "e", "s", "e"]
     assert state.halted is not None
     assert len(jobs(world)) == 3
     timetable.resume(world.parts, "nightly")
@@ -217,7 +221,7 @@ def test_while_the_budget_is_used_up_occurrences_are_left_out(world: World) -> N
     timetable.add(world.parts, schedule(budget="0.01/day"))
     to(world, START + 4.5 * HOUR)
     history = kept(world).state.history
-    assert [entry.what for entry in history] == ["enqueued", "skipped", "skipped", "skipped"]
+    assert [(entry.what, entry.count) for entry in history] == [("enqueued", 1), ("skipped", 3)]
     assert history[1].why == "the budget 0.01/day has $0.006 left, a job needs $0.008"
     midnight = START + 16 * HOUR
     to(world, midnight + 60, step=1800)
@@ -490,6 +494,24 @@ def test_what_may_be_forgotten_already_is_not_enqueued_again() -> None:
     mine = [job for job in jobs(world) if job.spec.request_id == kept(world).request_id(START + HOUR)]
     assert mine == []
     assert kept(world).state.history[0].what == "refused"
+
+
+def test_a_job_that_was_enqueued_is_noted_whatever_its_request_is_worth_by_now() -> None:
+    """A tick died after it enqueued; what the schedule asks for is refused since."""
+    for nth in range(1, 200):
+        world = World()
+        timetable.add(world.parts, schedule())
+        world.clock.move(HOUR)
+        try:
+            tick(mortal(world.parts, nth, after=True))
+        except Died:
+            if not jobs(world):
+                continue
+        else:
+            break
+        tick(replace(world.parts, own_secrets=("echo hello",)))
+        state = kept(world).state
+        assert (state.enqueued, state.refused, state.live) == (1, 0, (jobs(world)[0].id,))
 
 
 def test_the_store_is_away() -> None:

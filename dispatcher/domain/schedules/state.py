@@ -36,6 +36,10 @@ class Occurred(_Record):
     end: str | None = None
     """The job's state and reason, once it was seen to be over."""
 
+    def goes_with(self, before: "Occurred") -> bool:
+        """Both were left out for the same reason."""
+        return self.what in ("skipped", "missed") and (self.what, self.why) == (before.what, before.why)
+
 
 class Pending(_Record):
     """An occurrence that was decided on and is about to be enqueued: written down before, so that whoever finds it
@@ -84,20 +88,14 @@ class ScheduleState(_Record):
         return not self.paused and self.halted is None
 
     def noted(self, occurred: Occurred) -> "ScheduleState":
-        """With one more occurrence in the history, and counted. Missed ones in a row are one entry."""
+        """With one more occurrence in the history, and counted. Those left out in a row for one reason are one entry."""
+        counted = getattr(self, occurred.what) + occurred.count
         history = self.history
-        if history and history[-1].what == occurred.what == "missed":
+        if history and occurred.goes_with(history[-1]):
             occurred = occurred.model_copy(update={"count": occurred.count + history[-1].count})
             history = history[:-1]
-            counted = occurred.count - self.history[-1].count
-        else:
-            counted = occurred.count
-        return self.model_copy(
-            update={
-                "history": (*history, occurred)[-HISTORY_AT_MOST:],
-                occurred.what: getattr(self, occurred.what) + counted,
-            }
-        )
+        history = (*history, occurred)[-HISTORY_AT_MOST:]
+        return self.model_copy(update={"history": history, occurred.what: counted})
 
 
 @dataclass(frozen=True, slots=True)

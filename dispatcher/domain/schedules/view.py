@@ -3,6 +3,7 @@
 from typing import Any
 
 from dispatcher.domain.duration import format_duration
+from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.schedules.cadence import upcoming
 from dispatcher.domain.schedules.schedule import Schedule
 from dispatcher.domain.schedules.state import Kept, Occurred
@@ -41,7 +42,7 @@ def whole(kept: Kept) -> dict[str, Any]:
         **said,
         "jitter": format_duration(schedule.jitter) if schedule.jitter else None,
         "request": {name: schedule.request[name] for name in _NAMED if schedule.request.get(name)},
-        "fingerprint": schedule.fingerprint(),
+        "fingerprint": _fingerprint(schedule),
         "generation": kept.generation,
         "rapid_in_a_row": state.rapid,
         "pending": None
@@ -49,6 +50,14 @@ def whole(kept: Kept) -> dict[str, Any]:
         else {"at": timestamp(state.pending.at), "request_id": state.pending.request_id},
         "history": [_occurred(entry) for entry in reversed(state.history)],
     }
+
+
+def _fingerprint(schedule: Schedule) -> str | None:
+    """None for a request that is not valid any more: another version of the dispatcher took it."""
+    try:
+        return schedule.fingerprint()
+    except InvalidRequest:
+        return None
 
 
 def coming(schedule: Schedule, anchor: float, after: float, count: int) -> list[dict[str, Any]]:
