@@ -88,7 +88,7 @@ class ScheduleState(_Record):
         return not self.paused and self.halted is None
 
     def noted(self, occurred: Occurred) -> "ScheduleState":
-        """With one more occurrence in the history, and counted. Those left out in a row for one reason are one entry."""
+        """With one more occurrence, and counted. Those left out in a row for one reason are one entry."""
         counted = getattr(self, occurred.what) + occurred.count
         history = self.history
         if history and occurred.goes_with(history[-1]):
