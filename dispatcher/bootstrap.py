@@ -61,6 +61,7 @@ def build(settings: Settings, app: Any) -> Runtime:
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
         limits=Limits(jobs=settings.jobs_at_most),
+        policy_sets=settings.policy_sets,
         own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
         scrub=Scrubber(settings.secrets()).text,
     )

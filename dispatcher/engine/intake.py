@@ -11,7 +11,7 @@ from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.leaks import own_secret_faults
 from dispatcher.domain.lifecycle import create
-from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest
+from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest, with_sets
 from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
@@ -23,9 +23,11 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
 
     A request whose id is known gives the job that is there. Raises `RequestConflict` if that job asked for
     something else; the other requests of the same call are stored all the same, and sending them again is
-    harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that holds a
-    secret of the dispatcher's own or whose definition is too large with its stamp, or `TooManyJobs`.
+    harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that names a set
+    of policies that is not there, that holds a secret of the dispatcher's own, or whose definition is too large with
+    its stamp, or `TooManyJobs`.
     """
+    requests = with_sets(requests, parts.policy_sets)
     _refuse_own_secrets(parts, requests)
     _refuse_too_many(parts, requests)
     added = parts.store.add(_new_jobs(parts, requests))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.policies.written import PolicySets
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.ports.clock import Clock
@@ -70,6 +71,8 @@ class Parts:
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
     limits: Limits = Limits()
+    policy_sets: PolicySets = field(default_factory=dict)
+    """What requests may name as their policy."""
     own_secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no request may hold: the settings' keys and passwords."""
     scrub: Callable[[str], str] = str

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName, ProjectAddress
+from dispatcher.domain.policies.written import PolicySets
 from dispatcher.settings import urls
 
 PREFIX = "DISPATCHER_"
@@ -176,6 +177,10 @@ class Settings(BaseSettings):
         default_factory=dict, description="further accounts: DISPATCHER_ACCOUNTS__<NAME>__API_KEY and so on"
     )
 
+    policies_file: str = Field(
+        "", description="file with named sets of policies: YAML, TOML or JSON; read when a process starts"
+    )
+
     clock: Annotated[str, AfterValidator(_clock)] = Field(
         "", description="a simulated clock, <speed>@<origin in unix seconds>; empty: the wall clock"
     )
@@ -218,6 +223,7 @@ class Settings(BaseSettings):
     )
 
     _unknown: tuple[str, ...] = PrivateAttr(default=())
+    _policy_sets: PolicySets = PrivateAttr(default_factory=dict)
 
     @field_validator("redis_ca")
     @classmethod
@@ -274,6 +280,11 @@ class Settings(BaseSettings):
     def unknown(self) -> tuple[str, ...]:
         """Variables that begin with DISPATCHER_ and mean nothing: misspelt, most likely. Sorted."""
         return self._unknown
+
+    @property
+    def policy_sets(self) -> PolicySets:
+        """What DISPATCHER_POLICIES_FILE holds; empty without one."""
+        return self._policy_sets
 
     @property
     def redis_is_configured(self) -> bool:
