@@ -88,6 +88,7 @@ def _provider(settings: Settings, account: Account, traffic: Traffic, clock: Clo
         clock,
         apis=Apis.at(account.api_url, account.ipfs_api_url, account.ipfs_gateway_url),
         requests_per_second=account.requests_per_second,
+        polls_per_minute=account.polls_per_minute,
     )
 
 

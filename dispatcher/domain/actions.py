@@ -83,6 +83,23 @@ class OrderStop:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """So much of a limit is used up that it is worth a warning. `limit`: the policy's field, `share`: the part."""
+
+    limit: str
+    share: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndExtends:
+    """So much of a limit is used up that the job gets no more time by itself."""
+
+    limit: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class DropExtension:
     """An operator's extension cannot be had."""
 
@@ -125,6 +142,8 @@ Action = (
     | Park
     | Look
     | OrderStop
+    | Warn
+    | EndExtends
     | DropExtension
     | GiveUp
     | Collect

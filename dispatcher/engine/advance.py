@@ -6,7 +6,17 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
+from dispatcher.domain.actions import (
+    Action,
+    Collect,
+    DropExtension,
+    EndExtends,
+    Nothing,
+    OrderStop,
+    Send,
+    Wait,
+    Warn,
+)
 from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
 from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
@@ -81,7 +91,7 @@ class _Turn:
                     return self._close()
                 case Wait(until):
                     return self._release(Next(until, decision.follow_up))
-                case OrderStop() | DropExtension():
+                case OrderStop() | DropExtension() | Warn() | EndExtends():
                     pass  # only the record changes: nothing to write down first
                 case _:
                     self._save(decision.action)

@@ -14,6 +14,7 @@ from dispatcher.domain.lifecycle import create
 from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest, with_sets
 from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
+from dispatcher.engine.fitting import unfit
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Added, NewJob
 
@@ -24,11 +25,12 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
     A request whose id is known gives the job that is there. Raises `RequestConflict` if that job asked for
     something else; the other requests of the same call are stored all the same, and sending them again is
     harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that names a set
-    of policies that is not there, that holds a secret of the dispatcher's own, or whose definition is too large with
-    its stamp, or `TooManyJobs`.
+    of policies that is not there, that holds a secret of the dispatcher's own, whose definition is too large with its
+    stamp, or whose policies its network or its labels do not allow for, or `TooManyJobs`.
     """
     requests = with_sets(requests, parts.policy_sets)
     _refuse_own_secrets(parts, requests)
+    _refuse_unfit(parts, requests)
     _refuse_too_many(parts, requests)
     added = parts.store.add(_new_jobs(parts, requests))
     ring(parts.waker, FollowUp.DISPATCH, [item.id for item in added if item.new])
@@ -58,6 +60,14 @@ def _refuse_own_secrets(parts: Parts, requests: Sequence[JobRequest]) -> None:
     faults: list[Fault] = []
     for index, request in enumerate(requests):
         faults.extend(among(own_secret_faults(request, parts.own_secrets), index, len(requests)))
+    if faults:
+        raise InvalidRequest(faults)
+
+
+def _refuse_unfit(parts: Parts, requests: Sequence[JobRequest]) -> None:
+    faults: list[Fault] = []
+    for index, request in enumerate(requests):
+        faults.extend(among(unfit(parts, request), index, len(requests)))
     if faults:
         raise InvalidRequest(faults)
 

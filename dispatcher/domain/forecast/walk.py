@@ -30,15 +30,27 @@ STEPS_AT_MOST: Final = 20_000
 """Decisions that are followed; a job without any limit has no last one."""
 
 
-def forecast(spec: JobSpec, assumed: Assumed, now: float, *, steps_at_most: int = STEPS_AT_MOST) -> Forecast:
-    """Follow a job from its enqueueing at `now` (unix seconds) to its end."""
-    return _Walk(spec, assumed, now).run(steps_at_most)
+_NOBODY: Final = JobId("job_000000000000000000000000")
+
+
+def forecast(
+    spec: JobSpec,
+    assumed: Assumed,
+    now: float,
+    *,
+    job_id: JobId = _NOBODY,
+    steps_at_most: int = STEPS_AT_MOST,
+) -> Forecast:
+    """Follow a job from its enqueueing at `now` (unix seconds) to its end.
+
+    `job_id`: whose looks they are; they are spread by it.
+    """
+    return _Walk(spec, assumed, now, job_id).run(steps_at_most)
 
 
 class _Walk:
-    def __init__(self, spec: JobSpec, assumed: Assumed, now: float) -> None:
+    def __init__(self, spec: JobSpec, assumed: Assumed, now: float, job_id: JobId) -> None:
         self._assumed, self._now = assumed, now
-        job_id = JobId("job_000000000000000000000000")
         enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
         self._job = create(enqueued)
         self._log: list[ev.Event] = [enqueued]
@@ -111,6 +123,10 @@ class _Walk:
                 yield self._seen()
             case act.OrderStop():
                 yield ev.StopOrdered(at=now, reason=action.reason, by="policy")
+            case act.Warn():
+                yield ev.Warned(at=now, limit=action.limit, share=action.share, detail=action.detail)
+            case act.EndExtends():
+                yield ev.ExtendsEnded(at=now, limit=action.limit, share=action.share)
             case act.GiveUp():
                 yield gone(_there(self._job.remote), now)
             case act.Collect():

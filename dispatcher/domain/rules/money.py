@@ -18,10 +18,11 @@ def credit_patience(job: Job) -> Due | None:
     finish = Finish(State.REJECTED, MONEY_WAITS[wait.reason], wait.detail)
     if policy.when_short == "fail":
         return Due("credit_patience", 0, finish)
-    if policy.wait_at_most is None:
-        return None
-    since = wait.since if job.short_since is None else job.short_since
-    return Due("credit_patience", since + policy.wait_at_most.total_seconds(), finish)
+    ends = [policy.wait_until.timestamp()] if policy.wait_until is not None else []
+    if policy.wait_at_most is not None:
+        since = wait.since if job.short_since is None else job.short_since
+        ends.append(since + policy.wait_at_most.total_seconds())
+    return Due("credit_patience", min(ends), finish) if ends else None
 
 
 def credit(job: Job) -> Due | None:
