@@ -13,9 +13,11 @@ from dispatcher.domain.chain import Take, Upstream
 from dispatcher.domain.definition import canonical_json, secret_faults, validate_definition
 from dispatcher.domain.definition.ecmascript import MISSING, Kind, kind_of
 from dispatcher.domain.definition.places import Place, parse_place, place_text, put, value_at
+from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Job
 from dispatcher.domain.leaks import own_secret_places
+from dispatcher.domain.request import DEFINITION_AT_MOST
 from dispatcher.domain.ties import RESULT, ROOT
 from dispatcher.domain.words import Reason, State
 
@@ -35,6 +37,7 @@ class Seen:
 
 GONE: Final = Seen(None, over=True, word="is not kept any more, so how it ended is not known")
 UNREADABLE: Final = Seen(None, over=False, word="has a record that cannot be read")
+UNREADABLE_OVER: Final = Seen(None, over=True, word="has a record that cannot be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def fill(
     The answer is a definition that the network takes and that shows no secret that the old one did not show; or why
     there is none.
     """
-    filled: object = definition
+    filled = definition
     places: dict[Place, Take] = {}
     try:
         for text, each in take.items():
@@ -127,8 +130,6 @@ def fill(
             value = _taken(each, sources[each.source])
             filled = put(filled, place, _fitted(value_at(definition, place), value))
             places[place] = each
-        if not isinstance(filled, dict):
-            raise Unfit("what was taken leaves no definition")
         _check(definition, filled, places)
     except Unfit as e:
         return Barred(Reason.UNFIT_RESULT, str(e))
@@ -143,6 +144,16 @@ def own_secret_in(definition: object, secrets: Iterable[str]) -> Barred | None:
     return Barred(
         Reason.UNFIT_RESULT, f"{found[0]} would hold one of the dispatcher's own secrets: it is not pinned"
     )
+
+
+def document_of(definition: dict[str, Any], job: Job) -> bytes | Barred:
+    """The bytes that are pinned: with the job's stamp where its definition bears one."""
+    stamped = stamp(definition, dispatch_id=job.id, attempt=1) if job.stamped else definition
+    document = canonical_json(stamped)
+    if len(document) > DEFINITION_AT_MOST:
+        detail = f"with what was taken the definition is larger than {DEFINITION_AT_MOST} bytes"
+        return Barred(Reason.UNFIT_RESULT, detail)
+    return document
 
 
 def _taken(take: Take, source: Source) -> object:

@@ -32,9 +32,7 @@ def own_secret_places(definition: object, secrets: Iterable[str]) -> tuple[str, 
     """The places of a parsed definition with one of `secrets` in it."""
     known = _worth_a_look(secrets)
     texts = strings_of(definition) if known else ()
-    return tuple(
-        dict.fromkeys(path for path, _, _, text in texts if any(secret in text for secret in known))
-    )
+    return tuple(dict.fromkeys(path for path, _, _, text in texts if any(secret in text for secret in known)))
 
 
 def _worth_a_look(secrets: Iterable[str]) -> list[str]:

@@ -23,7 +23,9 @@ def tie_faults(
     for text, each in take.items():
         path = f"take[{json.dumps(text)}]"
         if (each.job or each.request_id) not in named:
-            yield Fault(path, "takes from a job that this one does not come after: name that job in after, too")
+            yield Fault(
+                path, "takes from a job that this one does not come after: name that job in after, too"
+            )
         if (wrong := _field_fault(each.field)) is not None:
             yield Fault(f"{path}.field", wrong)
         try:
@@ -32,9 +34,13 @@ def tie_faults(
             yield Fault(path, str(e))
             continue
         if not is_open(definition, place):
-            yield Fault(path, "is not in the definition, and neither is an object that it could be a member of")
+            yield Fault(
+                path, "is not in the definition, and neither is an object that it could be a member of"
+            )
         if any(covers(place, other) or covers(other, place) for other in places):
-            yield Fault(path, "is, or lies in, a place that something else is put into: leave one of them out")
+            yield Fault(
+                path, "is, or lies in, a place that something else is put into: leave one of them out"
+            )
         places.append(place)
     if callback is not None:
         for fault in secret_faults(callback.kwargs):

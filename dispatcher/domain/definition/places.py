@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
 from dispatcher.domain.definition.ecmascript import MISSING, accessor
 
@@ -58,15 +58,20 @@ def is_open(document: object, place: Place) -> bool:
     return isinstance(place[-1], str) and isinstance(value_at(document, place[:-1]), dict)
 
 
-def put(document: object, place: Place, value: object) -> object:
+def put(document: dict[str, Any], place: Place, value: object) -> dict[str, Any]:
     """A copy of `document` with `value` there; what is not on the way is shared. The place must be open."""
+    name, rest = place[0], place[1:]
+    return {**document, str(name): _put(document.get(str(name)), rest, value)}
+
+
+def _put(document: object, place: Place, value: object) -> object:
     if not place:
         return value
     step, rest = place[0], place[1:]
     if isinstance(document, dict) and isinstance(step, str):
-        return {**document, step: put(document.get(step), rest, value)}
+        return {**document, step: _put(document.get(step), rest, value)}
     if isinstance(document, list | tuple) and isinstance(step, int):
-        return [put(item, rest, value) if at == step else item for at, item in enumerate(document)]
+        return [_put(item, rest, value) if at == step else item for at, item in enumerate(document)]
     raise TypeError("the place is not open: nothing can be put there")
 
 
