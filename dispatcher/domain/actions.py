@@ -19,6 +19,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """See whether the jobs that it comes after are over, and take over what is to be taken from them."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldCredit:
     """Ask the price, and set the credits for the first posting aside."""
 
@@ -131,6 +136,7 @@ class Finish:
 Action = (
     Nothing
     | Wait
+    | Release
     | HoldCredit
     | Pin
     | Begin

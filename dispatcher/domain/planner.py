@@ -14,6 +14,7 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules.chaining import upstream
 from dispatcher.domain.rules.ending import finished, over, vanished
 from dispatcher.domain.rules.extending import ordered_extend, policy_extend, settle_extend
 from dispatcher.domain.rules.money import credit, credit_patience
@@ -41,6 +42,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ordered_extend,
     policy_extend,
     poll,
+    upstream,
     credit_patience,
     credit,
     pin,

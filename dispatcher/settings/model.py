@@ -61,6 +61,14 @@ def _key_prefix(value: str) -> str:
     return value
 
 
+def _callback_queue(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "dispatcher":
+        raise ValueError(
+            "it is the name of a queue of your application: letters, digits and . _ -, and not the dispatcher's own"
+        )
+    return value
+
+
 RedisUrl = Annotated[SecretStr, AfterValidator(urls.redis_url)]
 ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
 WebUrl = Annotated[str, AfterValidator(urls.web_url)]
@@ -220,6 +228,11 @@ class Settings(BaseSettings):
         description="when Celery's Redis transport gives a dead worker's message to another",
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
+
+    callback_queue: Annotated[str, AfterValidator(_callback_queue)] = Field(
+        "callbacks",
+        description="the queue for callbacks whose request names none; your own workers listen to it",
+    )
 
     jobs_at_most: int = Field(
         1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"

@@ -61,6 +61,8 @@ class Forecast:
 def told(before: Job, job: Job, event: ev.Event) -> str:
     """What is worth a line of the timeline; empty for what is not."""
     match event:
+        case ev.Released():
+            return "the jobs that it comes after are over"
         case ev.CreditHeld():
             return f"${event.quote.amount} held"
         case ev.Posted():

@@ -108,6 +108,8 @@ class _Walk:
     def _happens(self, action: act.Action) -> Iterator[ev.Event]:
         now = self._now
         match action:
+            case act.Release():
+                yield ev.Released(at=now, cid=self._job.cid)
             case act.HoldCredit():
                 yield self._held()
             case act.Pin():

@@ -6,6 +6,7 @@ from dispatcher.domain.actions import (
     HoldCredit,
 )
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules.chaining import held_up
 from dispatcher.domain.rules.pace import next_try
 from dispatcher.domain.words import MONEY_WAITS, FollowUp, State
 
@@ -27,7 +28,7 @@ def credit_patience(job: Job) -> Due | None:
 
 def credit(job: Job) -> Due | None:
     """The credits for the first posting are held; while there are too few, the job waits and is woken."""
-    if job.state is not State.ENQUEUED or job.quote is not None:
+    if job.state is not State.ENQUEUED or job.quote is not None or held_up(job):
         return None
     return Due(
         "credit", next_try(job), HoldCredit(), FollowUp.DISPATCH, job.wait.reason if job.wait else None
