@@ -70,9 +70,8 @@ class Observed(EventBase):
 
     def shown(self) -> dict[str, Any]:
         """What the network shows, by the names of `Remote`'s fields."""
-        return {
-            name: getattr(self, name) for name in Observed.model_fields if name not in {"kind", "at", "rule"}
-        }
+        apart = {"kind", *EventBase.model_fields}
+        return {name: getattr(self, name) for name in Observed.model_fields if name not in apart}
 
 
 class Looked(EventBase):

@@ -17,11 +17,12 @@ def credit_patience(job: Job) -> Due | None:
         return None
     finish = Finish(State.REJECTED, MONEY_WAITS[wait.reason], wait.detail)
     if policy.when_short == "fail":
-        return Due("credit_patience", 0, finish)
+        return Due("credit_patience", 0, finish, policy="credit.when_short")
     if policy.wait_at_most is None:
         return None
     since = wait.since if job.short_since is None else job.short_since
-    return Due("credit_patience", since + policy.wait_at_most.total_seconds(), finish)
+    until = since + policy.wait_at_most.total_seconds()
+    return Due("credit_patience", until, finish, policy="credit.wait_at_most")
 
 
 def credit(job: Job) -> Due | None:

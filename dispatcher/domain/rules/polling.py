@@ -24,4 +24,4 @@ def poll(job: Job) -> Due | None:
     elif left is not None and left <= 0:
         seconds = min(max(-left / 2, near), seconds)
     at = max(remote.looked_at + seconds, remote.held_until or 0)
-    return Due("poll", at, Look(), FollowUp.POLL, job.reason)
+    return Due("poll", at, Look(), FollowUp.POLL, job.reason, "poll.every")
