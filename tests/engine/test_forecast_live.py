@@ -114,6 +114,10 @@ def test_an_extension_that_the_record_shows_already_is_not_added_again() -> None
     world.run()
     assert (foretold.state, foretold.reason) == (State.STOPPED, Reason.MAX_EXTENDS)
     assert foretold.cost == world.job(job_id).spend.settled
+    told_end, real_end = foretold.job.remote, world.job(job_id).remote
+    assert told_end is not None
+    assert real_end is not None
+    assert told_end.ended_at == real_end.ended_at
 
 
 def test_a_job_in_the_queue_for_longer_than_assumed_is_taken_now() -> None:
