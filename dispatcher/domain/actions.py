@@ -166,6 +166,8 @@ class Due:
     action: Action
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None
+    """The policy's field under which the rule acts, by its name in a request (`stop.after`); None for other rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +178,4 @@ class Decision:
     rule: str
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None

@@ -70,4 +70,4 @@ def plan(job: Job, now: float) -> Decision:
     """The next action for `job` at `now` (unix seconds), or a `Wait` until the earliest that any rule names."""
     due = upcoming(job, now)
     action = due.action if due.at <= now else Wait(due.at)
-    return Decision(action, due.rule, due.follow_up, due.reason)
+    return Decision(action, due.rule, due.follow_up, due.reason, due.policy)

@@ -100,7 +100,7 @@ class _Turn:
             performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
             self._document = performed.document or self._document
-            self._happened(performed.events, decision.rule)
+            self._happened(performed.events, decision.rule, decision.policy)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
 
     def _take_commands(self) -> None:
@@ -108,9 +108,12 @@ class _Turn:
             self._taken += 1
             self._happened(_events_of(self._job, command, self._parts.clock.now()))
 
-    def _happened(self, events: Sequence[ev.Event], rule: str | None = None) -> None:
+    def _happened(
+        self, events: Sequence[ev.Event], rule: str | None = None, policy: str | None = None
+    ) -> None:
+        cause = {} if rule is None else {"rule": rule, "policy": policy}
         for happened in events:
-            event = happened if rule is None else happened.model_copy(update={"rule": rule})
+            event = happened.model_copy(update=cause)
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 

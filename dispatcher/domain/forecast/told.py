@@ -37,6 +37,8 @@ class Step:
     """The most that the job costs from here on if every dispatcher process dies."""
     so_far: Decimal
     polls: int = 0
+    policy: str | None = None
+    """The policy's field under which the rule acted: `stop.after`."""
 
 
 @dataclass(frozen=True, slots=True)
