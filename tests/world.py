@@ -227,7 +227,15 @@ class World:
         """The log alone leads to the job's record, but for the counters that unlogged looks move."""
         told, kept = replay(self.parts.store.events(job_id)), self.job(job_id)
         sought = {"looks", "held_until", "clear_at", "failed", "looked_at", "error", "hopeless"}
-        looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
+        looks = {
+            "looked_at",
+            "seen_at",
+            "missing_since",
+            "unchanged_looks",
+            "error",
+            "held_until",
+            "held_pressing",
+        }
         for name in type(kept).model_fields:
             if name in {"version", "updated_at"}:
                 continue
