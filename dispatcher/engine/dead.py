@@ -14,6 +14,7 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, replay
 from dispatcher.domain.rules.stopping import policy_stop
 from dispatcher.domain.words import FollowUp
+from dispatcher.engine.attempts import close_books, is_between, settle_last
 from dispatcher.engine.bell import ring
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.dead import Unreadable
@@ -135,6 +136,7 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
     """In the order of every end: saved first, since only the lease says that nobody else has the job; then the books
     are closed, and last it leaves the agenda. Whoever dies in between is followed by a worker."""
     now, job = parts.clock.now(), claim.job
+    before = job
     log: list[Event] = []
     if not job.state.is_final:
         log = [dropped(job, now, by=by, reason=trouble.reason)]
@@ -142,7 +144,9 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
     claim = parts.store.save(claim, job, log, now=now, lease=parts.pace(parts.timing.lease))
     for event in log:
         parts.observer.observed(job, event)
-    parts.ledger.settle(job.account, job.id, job.spend.settled or ZERO)
+    if is_between(before):
+        settle_last(parts, before)
+    close_books(parts, job)
     retention = parts.pace(parts.timing.retention)
     parts.store.release(claim, job, [], now=parts.clock.now(), due=None, retention=retention)
     return job
@@ -151,7 +155,9 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
 def _discard(parts: Parts, job_id: JobId, token: LeaseToken, told: Job | None) -> None:
     """The record stays as it is, unread; what its log says is settled."""
     if told is not None:
-        parts.ledger.settle(told.account, job_id, cost_when_dropped(told))
+        if is_between(told):
+            settle_last(parts, told)
+        close_books(parts, told, cost_when_dropped(told))
     else:
         for account in parts.providers.names():  # one of them holds credits for it
             parts.ledger.settle(account, job_id, ZERO)

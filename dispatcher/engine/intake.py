@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dispatcher.domain.attempts import accounts
 from dispatcher.domain.cid import cid_of
 from dispatcher.domain.definition import canonical_json
 from dispatcher.domain.definition.stamp import stamp
@@ -76,7 +77,7 @@ def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:
 
 def _new_job(parts: Parts, request: JobRequest) -> NewJob:
     now, job_id = parts.clock.now(), JobId(parts.new_id())
-    stamped = parts.stamps(request.account)
+    stamped = any(parts.stamps(account) for account in accounts(request))
     document = request.document()
     if stamped:
         document = canonical_json(stamp(request.definition, dispatch_id=job_id, attempt=1))
