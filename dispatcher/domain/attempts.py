@@ -29,7 +29,6 @@ FRESH: Final[Mapping[str, Any]] = {
     "extend_ordered": (),
     "post_refused": None,
     "extend_refused": None,
-    "warned": (),
     "no_extends": None,
     "passed": 0,
     "awaited": False,
@@ -46,6 +45,11 @@ def ends_the_job(order: StopOrder) -> bool:
     return order.reason in _OF_THE_JOB
 
 
+def is_out_of_budget(job: Job) -> bool:
+    """Whether the budget is used up that stops the job."""
+    return job.budget_used_up is not None and job.budget_used_up == job.spec.policies.stop.budget
+
+
 def site(spec: JobSpec, place: int) -> Place | None:
     """The place with this index, counted round; None for the request's own."""
     places = spec.places()
@@ -56,11 +60,6 @@ def site(spec: JobSpec, place: int) -> Place | None:
 def account_at(spec: JobSpec, place: int) -> AccountName:
     """The account from which an attempt at this place is paid."""
     return spec.places()[place % len(spec.places())].account or spec.account
-
-
-def accounts(spec: JobSpec) -> tuple[AccountName, ...]:
-    """Every account from which an attempt may be paid, each once."""
-    return tuple(dict.fromkeys(account_at(spec, place) for place in range(len(spec.places()))))
 
 
 def ceiling(spec: JobSpec, place: Place) -> Decimal | None:
@@ -79,7 +78,7 @@ def dearest(spec: JobSpec) -> Decimal | None:
 def attempts_left(job: Job) -> int:
     """How many further attempts may still come, at most."""
     policy = job.spec.policies.retry
-    if policy is None or job.state.is_final:
+    if policy is None or job.state.is_final or is_out_of_budget(job):
         return 0
     if job.stop is not None and (ends_the_job(job.stop) or job.remote is None):
         return 0

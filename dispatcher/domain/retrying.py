@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.attempts import account_at, ends_the_job, site
+from dispatcher.domain.attempts import account_at, ends_the_job, is_out_of_budget, site
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.costs import ZERO, rate, run_seconds
 from dispatcher.domain.duration import format_duration
@@ -51,6 +51,8 @@ def following(job: Job, end: Outcome, cost: Decimal, now: float) -> Another | La
         return Last("")
     if job.stop is not None and ends_the_job(job.stop):
         return Last(f"its stop ({job.stop.reason}) is of the whole job")
+    if is_out_of_budget(job):
+        return Last(f"budget {job.budget_used_up} is used up")
     if not is_known_to_be_over(job):
         return Last("it is not known to be over on the network")
     if job.attempt >= policy.attempts:

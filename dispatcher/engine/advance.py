@@ -6,7 +6,17 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
+from dispatcher.domain.actions import (
+    Action,
+    Collect,
+    DropExtension,
+    EndExtends,
+    Nothing,
+    OrderStop,
+    Send,
+    Wait,
+    Warn,
+)
 from dispatcher.domain.attempts import attempts_left, ends_the_job
 from dispatcher.domain.costs import extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
@@ -19,6 +29,7 @@ from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Reason
 from dispatcher.engine import crashes
 from dispatcher.engine.attempts import close_books, is_between, settle_last
+from dispatcher.engine.closing import close
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
 from dispatcher.ports.store import Claim, Command, Next
@@ -70,6 +81,7 @@ class _Turn:
         self._unsaved: list[tuple[Job, ev.Event]] = []
         self._taken = 0
         self._result: dict[str, Any] | None = None
+        self._document: bytes | None = None
         self._found = _perhaps_sent(claim)
 
     def run(self) -> Job:
@@ -85,13 +97,14 @@ class _Turn:
                     return self._close()
                 case Wait(until):
                     return self._release(Next(until, decision.follow_up))
-                case OrderStop() | DropExtension():
+                case OrderStop() | DropExtension() | Warn() | EndExtends():
                     pass  # only the record changes: nothing to write down first
                 case _:
                     self._save(decision.action)
             performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
-            self._happened(performed.events, decision.rule)
+            self._document = performed.document or self._document
+            self._happened(performed.events, decision.rule, decision.policy)
             if any(isinstance(event, ev.AttemptEnded) for event in performed.events):
                 self._save(Nothing())  # as at the end of the job: its books are closed only then
                 settle_last(self._parts, self._job)
@@ -102,9 +115,12 @@ class _Turn:
             self._taken += 1
             self._happened(_events_of(self._job, command, self._parts.clock.now()))
 
-    def _happened(self, events: Sequence[ev.Event], rule: str | None = None) -> None:
+    def _happened(
+        self, events: Sequence[ev.Event], rule: str | None = None, policy: str | None = None
+    ) -> None:
+        cause = {} if rule is None else {"rule": rule, "policy": policy}
         for happened in events:
-            event = happened if rule is None else happened.model_copy(update={"rule": rule})
+            event = happened.model_copy(update=cause)
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 
@@ -126,17 +142,20 @@ class _Turn:
             lease=lease,
             taken=self._taken,
             result=self._result,
+            document=self._document,
             durable=_is_paid(self._job, before),
         )
-        self._taken, self._result = 0, None
+        self._taken, self._result, self._document = 0, None, None
         self._tell()
 
     def _close(self) -> Job:
         """The job ended. That is saved first, since only the lease says that no other worker has it; its holds are
-        closed then, and last it is taken off the agenda, so that whoever dies in between is followed by another."""
+        closed then, others are told, and last it is taken off the agenda, so that whoever dies in between is followed
+        by another. A callback that cannot be sent keeps it there."""
         self._save(Nothing())
+        self._taken = len(self._claim.commands)  # a job that is over takes none in
         close_books(self._parts, self._job)
-        return self._release(None)
+        return self._release(close(self._parts, self._job))
 
     def _close_again(self) -> Job:
         """The job was over when it was claimed: a late message, or whoever ended it died before it was closed."""
@@ -153,6 +172,7 @@ class _Turn:
             retention=self._parts.pace(self._parts.timing.retention),
             taken=self._taken,
             result=self._result,
+            document=self._document,
         )
         self._tell()
         return self._job
@@ -210,6 +230,9 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         case "retry":
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0
+            return [ev.Woken(at=now, by=command.by)] if asleep else []
+        case "upstream":
+            asleep = job.wait is not None and job.wait.reason is Reason.AWAITING_JOBS and job.wait.last > 0
             return [ev.Woken(at=now, by=command.by)] if asleep else []
         case "unreadable":
             _log.error("command_unreadable", job=job.id)

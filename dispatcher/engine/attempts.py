@@ -2,8 +2,6 @@
 a worker that died in between. Each step may be repeated without another effect.
 """
 
-from decimal import Decimal
-
 from dispatcher.domain.costs import last_cost
 from dispatcher.domain.job import Job
 from dispatcher.domain.words import Reason
@@ -24,10 +22,10 @@ def settle_last(parts: Parts, job: Job) -> None:
     parts.ledger.settle_attempt(over.account, job.id, over.number, over.cost, keep=keep)
 
 
-def close_books(parts: Parts, job: Job, cost: Decimal | None = None) -> None:
-    """The job is over: nothing is held for it any more. `cost`: of its last attempt, if the record does not say."""
+def close_books(parts: Parts, job: Job) -> None:
+    """The job is over: its last attempt is paid, and nothing is held for it any more."""
     free_kept_elsewhere(parts, job)
-    parts.ledger.settle(job.account, job.id, last_cost(job) if cost is None else cost)
+    parts.ledger.settle(job.account, job.id, last_cost(job))
 
 
 def free_kept_elsewhere(parts: Parts, job: Job) -> None:

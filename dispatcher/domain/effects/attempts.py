@@ -1,12 +1,14 @@
 """What the end of an attempt makes of the record: the next one begins as a new job does, and keeps what was spent."""
 
-from typing import Any
+from typing import Any, Final
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.attempts import FRESH, site
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import Attempt, Job, Spend, Wait
 from dispatcher.domain.words import Reason
+
+_OF_AN_ATTEMPT: Final = "stop.after"
 
 
 def attempt_ended(job: Job, event: ev.AttemptEnded) -> dict[str, Any]:
@@ -41,6 +43,9 @@ def attempt_ended(job: Job, event: ev.AttemptEnded) -> dict[str, Any]:
         **FRESH,
         "reason": Reason.RETRYING,
         "wait": waiting,
+        # Limits on an attempt begin anew; of those on the whole job it was warned once.
+        "warned": tuple(limit for limit in job.warned if limit != _OF_AN_ATTEMPT),
+        "no_extends": None if job.no_extends == _OF_AN_ATTEMPT else job.no_extends,
         "attempt": job.attempt + 1,
         "place": event.place,
         "site": site(job.spec, event.place),
