@@ -46,10 +46,11 @@ class Command:
     It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
     without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
     no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
-    has the job go on as another one on the network; `detail` says what, and which address.
+    has the job go on as another one on the network; `detail` says what, and which address. `policies`: `detail` is a
+    part, as JSON, that is laid upon the policies that the job has then.
     """
 
-    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt"]
+    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt", "policies"]
     by: str
     at: float
     seconds: int = 0
@@ -215,7 +216,8 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         ...
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
-        """Leave a command for the job and make it due at once; False if there is no such job.
+        """Leave a command for the job and make it due at once; False if there is no such job, or if it is a change
+        of policies and too many commands wait already.
 
         A stop also revives a dead letter, and gives the job as many tries as a new one. Other commands wait there.
         """
