@@ -154,6 +154,8 @@ def _print_policies(policies: Mapping[str, Any], indent: str = "") -> None:
 
 
 def _shown(value: Any) -> str:
+    if value == {}:
+        return "as by default"
     if isinstance(value, list):
         return ", ".join(_shown(item) for item in value)
     if isinstance(value, Mapping):

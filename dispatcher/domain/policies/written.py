@@ -101,7 +101,9 @@ def said(policies: Policies) -> dict[str, Any]:
     for name in KINDS:
         if found.get(name) is not None:
             found[name].pop("kind", None)
-    return {name: value for name, value in found.items() if value != {}}
+    # Where there is none by default, one with nothing but defaults says that there is one.
+    optional = {name for name, field in Policies.model_fields.items() if field.default is None}
+    return {name: value for name, value in found.items() if value != {} or name in optional}
 
 
 def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
