@@ -3,14 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.ids import AccountName
 from dispatcher.domain.job import Job
-from dispatcher.domain.money import price
-from dispatcher.domain.words import Phase, Reason, State
-from dispatcher.ports.ledger import kept_name
-from tests.world import MARKET, START, World, definition
+from tests.world import World
 
 RATE = Decimal("0.04796")
 DEFAULT, SPARE = AccountName("default"), AccountName("spare")
