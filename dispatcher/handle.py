@@ -8,11 +8,13 @@ from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotPossible, UnknownJob
 from dispatcher.domain.events import Event
+from dispatcher.domain.explain import explanation_view
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import Job
 from dispatcher.domain.view import view
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, operate
+from dispatcher.engine.explaining import explain_job
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve
 from dispatcher.ops.clock import poll
@@ -121,6 +123,11 @@ class JobHandle:
     def view(self) -> dict[str, Any]:
         """What `dispatcher show --json` prints."""
         return view(self.job, self._parts.clock.now(), self.trouble())
+
+    def explain(self) -> dict[str, Any]:
+        """What `dispatcher explain --json` prints: where the job is and why, what comes next and under which rule and
+        policy, what was tried, and what it costs if nothing changes. Raises `UnknownJob`, `UnreadableRecord`."""
+        return explanation_view(explain_job(self._parts, self._id))
 
     def _is_over(self) -> bool | None:
         trouble = self.trouble()

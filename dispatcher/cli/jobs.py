@@ -152,13 +152,14 @@ def _show(handle: client.JobHandle) -> None:
             ("result", seen["result_cid"]),
             ("cost so far", f"${cost['so_far_usd']}"),
             ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
-            ("at most ever", _at_most_ever(seen)),
+            ("at most ever", at_most_ever(seen)),
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
 
 
-def _at_most_ever(seen: dict[str, Any]) -> str:
+def at_most_ever(seen: dict[str, Any]) -> str:
+    """The most that the job's policies allow, in words."""
     if seen["cost"]["allowed_usd"] is not None:
         return f"${seen['cost']['allowed_usd']}"
     if seen["runtime_at_most"] is None:
