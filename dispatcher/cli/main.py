@@ -5,10 +5,10 @@ import sys
 import click
 
 from dispatcher.cli.dead import dead_group
+from dispatcher.cli.events import events_command
 from dispatcher.cli.explain import explain_command
 from dispatcher.cli.jobs import (
     enqueue_command,
-    events_command,
     extend_command,
     jobs_command,
     show_command,

@@ -43,6 +43,8 @@ def next_extension(job: Job) -> int:
     quantum, policy = job.spec.policies.quantum, job.spec.policies.extend
     if job.remote is None:
         return 0
+    if job.no_extends is not None:
+        return 0
     missing = wanted_seconds(job) - job.remote.timeout if quantum is not None else 0
     if quantum is not None and missing > 0:
         return _within_caps(job, quantum.next_step(missing))
@@ -85,7 +87,10 @@ def extension_refusal(job: Job, seconds: int) -> str | None:
     if job.remote.is_over:
         return "the job is over"
     if _within_caps(job, seconds) < seconds:
-        return "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
+        return (
+            "its policies do not allow that much run time or cost in total "
+            "(max_cost, max_runtime, extend.until, stop.after, stop.at)"
+        )
     return None
 
 
@@ -109,9 +114,11 @@ def _left(job: Job, remote: Remote) -> dict[Reason, int]:
     policies, left = job.spec.policies, {}
     if (most := policies.max_runtime()) is not None:
         left[Reason.MAX_RUNTIME] = int(most) - remote.timeout
+    # Until a host took the job: as if one had at once. What is not allowed then never is.
+    since = remote.started_at if remote.started_at is not None else remote.posted_at
+    if policies.extend is not None and policies.extend.until is not None:
+        left[Reason.EXTEND_UNTIL] = int(policies.extend.until.timestamp() - since) - remote.timeout
     if policies.stop.at is not None:
-        # Until a host took the job: as if one had at once. What is not allowed then never is.
-        since = remote.started_at if remote.started_at is not None else remote.posted_at
         left[Reason.STOP_AT] = int(policies.stop.at.timestamp() - since) + STOP_GRACE - remote.timeout
     if (budget := policies.max_cost()) is not None and (hourly := highest_rate(job)) is not None:
         left[Reason.MAX_COST] = affordable_seconds(hourly, budget - job.spend.posted)
@@ -197,9 +204,11 @@ def longest_runtime(job: Job) -> int | None:
     caps = [longest] if longest is not None else []
     if (most := policies.max_runtime()) is not None:
         caps.append(int(most))
+    started_at = job.remote.started_at if job.remote is not None else None
+    since = started_at if started_at is not None else job.created_at
+    if policies.extend is not None and policies.extend.until is not None:
+        caps.append(int(policies.extend.until.timestamp() - since))
     if policies.stop.at is not None:
-        started_at = job.remote.started_at if job.remote is not None else None
-        since = started_at if started_at is not None else job.created_at
         caps.append(int(policies.stop.at.timestamp() - since) + STOP_GRACE)
     return max(min(caps), seconds) if caps else None
 
@@ -207,8 +216,8 @@ def longest_runtime(job: Job) -> int | None:
 def _longest_wanted(job: Job, posted: int) -> int | None:
     """What is posted, ordered, and wanted by the quantum and the extend policy; None where that never ends."""
     ordered, extend = sum(job.extend_ordered), job.spec.policies.extend
-    if job.extend_refused is not None:
-        return posted + ordered
+    if job.extend_refused is not None or job.no_extends is not None:
+        return posted + _by_policy_under_way(job) + ordered
     in_steps = job.spec.policies.quantum is not None
     whole = max(posted, wanted_seconds(job)) if in_steps else posted
     if extend is None:
@@ -218,6 +227,11 @@ def _longest_wanted(job: Job, posted: int) -> int | None:
     if in_steps:
         return max(posted, wanted_seconds(job) + extend.max_times * _by(extend)) + ordered
     return posted + max(extend.max_times - job.extends, 0) * _by(extend) + ordered
+
+
+def _by_policy_under_way(job: Job) -> int:
+    call = job.call
+    return call.seconds if call is not None and call.operation is Operation.EXTEND and not call.ordered else 0
 
 
 def _posted_seconds(job: Job) -> int:

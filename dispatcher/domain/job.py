@@ -53,6 +53,12 @@ class Remote(Record):
     """What the last look brought instead of the record."""
     held_until: float | None = None
     """The next look was held back until then."""
+    held_pressing: bool = False
+    """It was held back although it goes before those that can wait."""
+    output_at: float | None = None
+    """When the job last put something out, where the network shows that while it runs."""
+    results: dict[str, str] = {}
+    """What it shows of its results while it runs, as far as a policy asks for it."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 

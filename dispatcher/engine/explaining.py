@@ -100,8 +100,9 @@ def _holding(parts: Parts, job: Job) -> tuple[Holding, ...]:
 def _upstreams(parts: Parts, job: Job) -> tuple[UpstreamFact, ...]:
     if not job.spec.after or job.released or job.state.is_final:
         return ()
-    found = parts.store.load_many([JobId(each.id) for each in job.spec.after])
+    named = [(each.id, each.on) for each in job.spec.after if each.id is not None]
+    found = parts.store.load_many([upstream for upstream, _ in named])
     return tuple(
-        UpstreamFact(str(each.id), each.on, None if upstream is None else upstream.state.value)
-        for each, upstream in zip(job.spec.after, found, strict=True)
+        UpstreamFact(upstream, on, None if record is None else record.state.value)
+        for (upstream, on), record in zip(named, found, strict=True)
     )

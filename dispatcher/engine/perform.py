@@ -13,8 +13,12 @@ from dispatcher.domain.job import Ending, Job, Quote, Remote
 from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.outcome import outcome
+from dispatcher.domain.policies.ending import LONGEST_RESULT
+from dispatcher.domain.rules.polling import pressing_from
+from dispatcher.domain.traffic import Looking
 from dispatcher.domain.words import Operation, Phase, Reason, State
-from dispatcher.engine import calls, finding, resolve
+from dispatcher.engine import calls, chaining, finding, resolve
+from dispatcher.engine.budget_stop import used_up
 from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
@@ -28,10 +32,12 @@ DEAREST = Decimal(10_000)
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What came of an action; `result` is the host's result document, where one was fetched."""
+    """What came of an action; `result` is the host's result document, where one was fetched; `document` the job's
+    definition, where it became another."""
 
     events: list[ev.Event]
     result: dict[str, Any] | None = None
+    document: bytes | None = None
 
 
 def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey | None = None) -> Performed:
@@ -42,6 +48,9 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
     """
     now = parts.clock.now()
     match action:
+        case act.Release():
+            event, document = chaining.release(parts, job)
+            return Performed([event], document=document)
         case act.HoldCredit():
             return Performed([_hold_credit(parts, job)])
         case act.Pin():
@@ -61,9 +70,14 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
         case act.Park():
             return Performed([finding.park(parts, job)])
         case act.Look():
-            return Performed([_look(parts, job)])
+            return Performed([_look(parts, job), *used_up(parts, job)])
         case act.OrderStop():
             return Performed([ev.StopOrdered(at=now, reason=action.reason, by="policy")])
+        case act.Warn():
+            warned = ev.Warned(at=now, limit=action.limit, share=action.share, detail=action.detail)
+            return Performed([warned])
+        case act.EndExtends():
+            return Performed([ev.ExtendsEnded(at=now, limit=action.limit, share=action.share)])
         case act.DropExtension():
             return Performed([ev.ExtendDropped(at=now, seconds=action.seconds, detail=action.detail)])
         case act.GiveUp():
@@ -147,16 +161,18 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
 
 
 def _look(parts: Parts, job: Job) -> ev.Event:
-    remote = _remote(job)
+    remote, pressing = _remote(job), pressing_from(job) <= parts.clock.now()
+    looking = Looking.AGAIN if remote.held_until is not None else Looking.NEW
+    looking = Looking.PRESSING if pressing else looking
     try:
-        provider = parts.providers.account(job.account)
+        provider = parts.providers.account(job.account, looking=looking)
         seen = provider.get(remote.address)
         learn_project(parts, provider, job.account, seen.project)
     except NotFound:
         return ev.Looked(at=parts.clock.now(), missing=True)
     except NotSent as e:
         now = parts.clock.now()
-        return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0))
+        return ev.Looked(at=now, error=str(e), held_until=now + (e.retry_after or 0), pressing=pressing)
     except (ProviderError, SettingsError) as e:
         return ev.Looked(at=parts.clock.now(), error=str(e))
     return looked(remote, _observed(job, remote, seen, parts.clock.now()))
@@ -183,7 +199,16 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
         result_cid=seen.result_cid or remote.result_cid,
         status=seen.status or remote.status,
         rate_per_hour=hourly if hourly is not None else remote.rate_per_hour,
+        output_at=seen.output_at if seen.output_at is not None else remote.output_at,
+        results=_asked_for(job, seen),
     )
+
+
+def _asked_for(job: Job, seen: RemoteJob) -> dict[str, str]:
+    """What is kept of the results that the network shows: the one that the policies are about, cut."""
+    match = job.spec.policies.stop.result_matches
+    value = None if match is None else seen.results.get(match.key)
+    return {} if match is None or value is None else {match.key: str(value)[:LONGEST_RESULT]}
 
 
 def _collect(parts: Parts, job: Job, *, without_result: bool) -> Performed:

@@ -63,6 +63,8 @@ class Forecast:
 def told(before: Job, job: Job, event: ev.Event) -> str:
     """What is worth a line of the timeline; empty for what is not."""
     match event:
+        case ev.Released():
+            return "the jobs that it comes after are over"
         case ev.CreditHeld():
             return f"${event.quote.amount} held"
         case ev.Posted():
@@ -71,6 +73,10 @@ def told(before: Job, job: Job, event: ev.Event) -> str:
             return f"{event.seconds} s more for ${event.amount}" if event.landed else "it was over already"
         case ev.Observed() if before.remote is not None and before.remote.phase is not event.phase:
             return str(event.phase.value)
+        case ev.Warned():
+            return event.detail
+        case ev.ExtendsEnded():
+            return f"{event.share:.0%} of {event.limit}: no more time by itself"
         case ev.StopOrdered():
             return str(event.reason.value)
         case ev.StopConfirmed():

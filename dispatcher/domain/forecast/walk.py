@@ -31,9 +31,21 @@ STEPS_AT_MOST: Final = 20_000
 """Decisions that are followed; a job without any limit has no last one."""
 
 
-def forecast(spec: JobSpec, assumed: Assumed, now: float, *, steps_at_most: int = STEPS_AT_MOST) -> Forecast:
-    """Follow a job from its enqueueing at `now` (unix seconds) to its end."""
-    job_id = JobId("job_000000000000000000000000")
+_NOBODY: Final = JobId("job_000000000000000000000000")
+
+
+def forecast(
+    spec: JobSpec,
+    assumed: Assumed,
+    now: float,
+    *,
+    job_id: JobId = _NOBODY,
+    steps_at_most: int = STEPS_AT_MOST,
+) -> Forecast:
+    """Follow a job from its enqueueing at `now` (unix seconds) to its end.
+
+    `job_id`: whose looks they are; they are spread by it.
+    """
     enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
     walk = _Walk(create(enqueued), None, assumed, now)
     walk.begin(enqueued)
@@ -113,6 +125,8 @@ class _Walk:
     def _happens(self, action: act.Action) -> Iterator[ev.Event]:
         now = self._now
         match action:
+            case act.Release():
+                yield ev.Released(at=now, cid=self._job.cid)
             case act.HoldCredit():
                 yield self._held()
             case act.Pin():
@@ -128,6 +142,10 @@ class _Walk:
                 yield self._seen()
             case act.OrderStop():
                 yield ev.StopOrdered(at=now, reason=action.reason, by="policy")
+            case act.Warn():
+                yield ev.Warned(at=now, limit=action.limit, share=action.share, detail=action.detail)
+            case act.EndExtends():
+                yield ev.ExtendsEnded(at=now, limit=action.limit, share=action.share)
             case act.GiveUp():
                 yield gone(_there(self._job.remote), now)
             case act.Collect():

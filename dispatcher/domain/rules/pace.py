@@ -17,6 +17,14 @@ def ladder(job: Job, tries: int, first: float, longest: float) -> float:
     return seconds * (0.85 + 0.3 * spread)
 
 
+def spread(job: Job, number: int, seconds: float, at_most: float) -> float:
+    """`seconds` until look `number`, shifted by up to 15 % so that looks of many jobs do not come in step, but to no
+    more than `at_most`. The shift comes from the job's id and the number: the same look always comes the same."""
+    share = zlib.crc32(f"{job.id}:look:{number}".encode()) / 2**32
+    later = 0.15 if seconds * 1.15 <= at_most else 0.0
+    return seconds * (0.85 + (0.15 + later) * share)
+
+
 def call_retry(job: Job, tries: int, retry_after: float | None, left: float | None) -> float:
     """Seconds until an undecided call is sent again: the network's own wish, or a ladder from 2 s to 60 s (of a stop
     to 15 s: each second of its job is paid) that keeps several tries within the `left` seconds before a deadline.

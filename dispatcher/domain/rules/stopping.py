@@ -10,6 +10,7 @@ from dispatcher.domain.actions import (
 from dispatcher.domain.costs import highest_rate
 from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.money import affordable_seconds
+from dispatcher.domain.rules.live import live_stops
 from dispatcher.domain.rules.named import STOPPED_BY, ordered_by
 from dispatcher.domain.rules.pace import ladder
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
@@ -32,6 +33,9 @@ def policy_stop(job: Job) -> Due | None:
         candidates.append((stop.at.timestamp(), Reason.STOP_AT))
     if job.remote is not None:
         candidates.extend(_remote_stops(job, job.remote))
+        candidates.extend(live_stops(job, job.remote))
+        if stop.budget is not None and job.budget_used_up == stop.budget:
+            candidates.append((0.0, Reason.BUDGET_USED_UP))
     if not candidates:
         return None
     at, reason = min(candidates)

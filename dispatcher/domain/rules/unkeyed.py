@@ -13,6 +13,7 @@ from typing import Final
 from dispatcher.domain.actions import Action, Adopt, Disown, Due, FindPosted, Look, Park, TakeExtended
 from dispatcher.domain.job import Call, Job, Search
 from dispatcher.domain.rules.named import extended_by
+from dispatcher.domain.rules.polling import not_before
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason
 
 LOOKS: Final = 3
@@ -62,7 +63,7 @@ def find_extension(job: Job) -> Due | None:
         return _extend_due(job, 0, TakeExtended())
     if _is_clear(call.search, EXTEND_PATIENCE):
         return _extend_due(job, 0, Disown())
-    return _extend_due(job, max(_next_look(call.search, EXTEND_PATIENCE), remote.held_until or 0.0), Look())
+    return _extend_due(job, max(_next_look(call.search, EXTEND_PATIENCE), not_before(job)), Look())
 
 
 def is_shown(call: Call, timeout: int) -> bool:
