@@ -19,11 +19,29 @@ def soft_steps(job: Job) -> Due | None:
     if soft.warn is not None:
         for limit, at, detail in _reached(job, remote, soft.warn):
             if limit not in job.warned:
-                dues.append(Due("soft_steps", at, Warn(limit, soft.warn, detail), FollowUp.POLL, job.reason))
+                dues.append(
+                    Due(
+                        "soft_steps",
+                        at,
+                        Warn(limit, soft.warn, detail),
+                        FollowUp.POLL,
+                        job.reason,
+                        "stop.soft",
+                    )
+                )
     extends = job.spec.policies.margin_seconds() is not None and job.no_extends is None
     if soft.no_extends is not None and extends:
         for limit, at, _ in _reached(job, remote, soft.no_extends):
-            dues.append(Due("soft_steps", at, EndExtends(limit, soft.no_extends), FollowUp.POLL, job.reason))
+            dues.append(
+                Due(
+                    "soft_steps",
+                    at,
+                    EndExtends(limit, soft.no_extends),
+                    FollowUp.POLL,
+                    job.reason,
+                    "stop.soft",
+                )
+            )
     return min(dues, key=lambda due: due.at, default=None)
 
 
