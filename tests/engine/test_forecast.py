@@ -89,7 +89,11 @@ policies = st.fixed_dictionaries(
                 "max_cost": st.sampled_from(["0.001", "0.01", "0.05"]),
                 "queued_longer_than": st.sampled_from(["30s", "5m"]),
                 "soft": st.fixed_dictionaries(
-                    {}, optional={"warn": st.sampled_from([0.1, 0.8]), "no_extends": st.sampled_from([0.05, 0.6])}
+                    {},
+                    optional={
+                        "warn": st.sampled_from([0.1, 0.8]),
+                        "no_extends": st.sampled_from([0.05, 0.6]),
+                    },
                 ),
             },
         ),
