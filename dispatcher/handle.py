@@ -13,11 +13,14 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.view import view
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, operate
+from dispatcher.engine.closing import callback_state
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve
 from dispatcher.ops.clock import poll
 from dispatcher.ports.dead import Unreadable
 from dispatcher.spending import user as _user
+
+_DEPENDENTS_AT_MOST = 100
 
 
 class JobHandle:
@@ -119,8 +122,12 @@ class JobHandle:
         return self._parts.store.result(self._id)
 
     def view(self) -> dict[str, Any]:
-        """What `dispatcher show --json` prints."""
-        return view(self.job, self._parts.clock.now(), self.trouble())
+        """What `dispatcher show --json` prints: of `dependents`, the jobs that come after it, the first hundred."""
+        seen = view(self.job, self._parts.clock.now(), self.trouble())
+        seen["dependents"] = self._parts.store.dependents(self._id)[:_DEPENDENTS_AT_MOST]
+        if seen["callback"] is not None:
+            seen["callback"]["state"] = callback_state(self._parts, self.job)
+        return seen
 
     def _is_over(self) -> bool | None:
         trouble = self.trouble()

@@ -84,7 +84,10 @@ def definition(text: str = "hello", **simulated: Any) -> dict[str, Any]:
 
 
 class World:
-    """See the module. `accounts` maps account names to credits; their keys on the network are `nos_<name>`."""
+    """See the module. `accounts` maps account names to credits; their keys on the network are `nos_<name>`.
+
+    `latency`: seconds of the clock that every call to the network takes.
+    """
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class World:
         timing: Timing | None = None,
         requests_per_second: float = 1000.0,
         polls_per_minute: float | None = None,
+        latency: float = 0.0,
     ) -> None:
         credits_usd = accounts or {"default": "100"}
         self.clock = FakeClock()
@@ -108,7 +112,7 @@ class World:
             faults=faults,
         )
         self.keyed = self.network.options.generation == 3
-        self.transport = SimulatedTransport(self.network, waited=self.clock.move)
+        self.transport = SimulatedTransport(self.network, waited=self.clock.move, latency=latency)
         self.bell, self.recorder = BellQueue(), Recorder()
         self.traffic: Traffic = MemoryTraffic()
         self.requests_per_second, self.polls_per_minute = requests_per_second, polls_per_minute

@@ -14,7 +14,7 @@ from dispatcher.cli.dead import (
     stop_unreadable,
     trouble_fields,
 )
-from dispatcher.cli.inputs import DURATION, labels_of, read_json
+from dispatcher.cli.inputs import DURATION, labels_of, read_json, take_of
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.stopping import stop_every_job
 from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
@@ -53,6 +53,19 @@ from dispatcher.ports.dead import Unreadable
     metavar="PATH",
     help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
 )
+@click.option("--after", multiple=True, metavar="ID", help="Not before this job completed; may be repeated.")
+@click.option(
+    "--after-any", multiple=True, metavar="ID", help="Not before this job is over, however it ended."
+)
+@click.option(
+    "--take",
+    multiple=True,
+    callback=take_of,
+    metavar="PLACE=ID:FIELD",
+    help="Put FIELD of that job's end (result_cid, address, exit_code, result.a.b) there; may be repeated.",
+)
+@click.option("--callback", help="Celery task of your application that is sent when the job is over.")
+@click.option("--callback-queue", help="The queue that its workers listen to.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
@@ -108,7 +121,20 @@ def request_of(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
     allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
     asked = _given({name: options[name] for name in names})
-    return {**asked, **allowed, "definition": definition, "policies": policies}
+    return {**asked, **allowed, **_ties(options), "definition": definition, "policies": policies}
+
+
+def _ties(options: dict[str, Any]) -> dict[str, Any]:
+    if options["callback_queue"] is not None and options["callback"] is None:
+        raise click.UsageError("--callback-queue goes with --callback")
+    after = [{"id": each} for each in options["after"]]
+    after += [{"id": each, "on": "any"} for each in options["after_any"]]
+    ties: dict[str, Any] = {"after": after} if after else {}
+    if options["take"]:
+        ties["take"] = options["take"]
+    if options["callback"] is not None:
+        ties["callback"] = _given({"task": options["callback"], "queue": options["callback_queue"]})
+    return ties
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +164,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
+            *_tie_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -156,6 +183,18 @@ def _show(handle: client.JobHandle) -> None:
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
+
+
+def _tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
+    called, others = seen["callback"], seen["dependents"]
+    after = [each["id"] + (" (however it ends)" if each["on"] == "any" else "") for each in seen["after"]]
+    takes = [f"{place} = {each['field']} of {each['job']}" for place, each in seen["take"].items()]
+    return [
+        ("after", ", ".join(after) or None),
+        ("takes", ", ".join(takes) or None),
+        ("before", ", ".join(others) or None),
+        ("callback", None if called is None else f"{called['task']} ({called['state']})"),
+    ]
 
 
 def _at_most_ever(seen: dict[str, Any]) -> str:

@@ -19,6 +19,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """See whether the jobs that it comes after are over, and take over what is to be taken from them."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldCredit:
     """Ask the price, and set the credits for the first posting aside."""
 
@@ -131,6 +136,7 @@ class Finish:
 Action = (
     Nothing
     | Wait
+    | Release
     | HoldCredit
     | Pin
     | Begin
@@ -160,6 +166,8 @@ class Due:
     action: Action
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None
+    """The policy's field under which the rule acts, by its name in a request (`stop.after`); None for other rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +178,4 @@ class Decision:
     rule: str
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None

@@ -28,6 +28,7 @@ def create(event: ev.Enqueued) -> Job:
         fingerprint=event.fingerprint,
         cid=event.cid,
         stamped=event.stamped,
+        reason=Reason.AWAITING_JOBS if event.spec.after else Reason.NEW,
         created_at=event.at,
         updated_at=event.at,
     )

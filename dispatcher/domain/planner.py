@@ -14,6 +14,7 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules.chaining import upstream
 from dispatcher.domain.rules.ending import finished, over, vanished
 from dispatcher.domain.rules.extending import ordered_extend, policy_extend, settle_extend
 from dispatcher.domain.rules.money import credit, credit_patience
@@ -41,6 +42,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ordered_extend,
     policy_extend,
     poll,
+    upstream,
     credit_patience,
     credit,
     pin,
@@ -68,4 +70,4 @@ def plan(job: Job, now: float) -> Decision:
     """The next action for `job` at `now` (unix seconds), or a `Wait` until the earliest that any rule names."""
     due = upcoming(job, now)
     action = due.action if due.at <= now else Wait(due.at)
-    return Decision(action, due.rule, due.follow_up, due.reason)
+    return Decision(action, due.rule, due.follow_up, due.reason, due.policy)

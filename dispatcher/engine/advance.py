@@ -27,6 +27,7 @@ from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Reason
 from dispatcher.engine import crashes
+from dispatcher.engine.closing import close
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
 from dispatcher.ports.store import Claim, Command, Next
@@ -78,6 +79,7 @@ class _Turn:
         self._unsaved: list[tuple[Job, ev.Event]] = []
         self._taken = 0
         self._result: dict[str, Any] | None = None
+        self._document: bytes | None = None
         self._found = _perhaps_sent(claim)
 
     def run(self) -> Job:
@@ -97,7 +99,8 @@ class _Turn:
                     self._save(decision.action)
             performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
-            self._happened(performed.events, decision.rule)
+            self._document = performed.document or self._document
+            self._happened(performed.events, decision.rule, decision.policy)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
 
     def _take_commands(self) -> None:
@@ -105,9 +108,12 @@ class _Turn:
             self._taken += 1
             self._happened(_events_of(self._job, command, self._parts.clock.now()))
 
-    def _happened(self, events: Sequence[ev.Event], rule: str | None = None) -> None:
+    def _happened(
+        self, events: Sequence[ev.Event], rule: str | None = None, policy: str | None = None
+    ) -> None:
+        cause = {} if rule is None else {"rule": rule, "policy": policy}
         for happened in events:
-            event = happened if rule is None else happened.model_copy(update={"rule": rule})
+            event = happened.model_copy(update=cause)
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 
@@ -129,17 +135,20 @@ class _Turn:
             lease=lease,
             taken=self._taken,
             result=self._result,
+            document=self._document,
             durable=_is_paid(self._job, before),
         )
-        self._taken, self._result = 0, None
+        self._taken, self._result, self._document = 0, None, None
         self._tell()
 
     def _close(self) -> Job:
         """The job ended. That is saved first, since only the lease says that no other worker has it; its holds are
-        closed then, and last it is taken off the agenda, so that whoever dies in between is followed by another."""
+        closed then, others are told, and last it is taken off the agenda, so that whoever dies in between is followed
+        by another. A callback that cannot be sent keeps it there."""
         self._save(Nothing())
+        self._taken = len(self._claim.commands)  # a job that is over takes none in
         self._parts.ledger.settle(self._job.account, self._job.id, self._job.spend.settled or ZERO)
-        return self._release(None)
+        return self._release(close(self._parts, self._job))
 
     def _close_again(self) -> Job:
         """The job was over when it was claimed: a late message, or whoever ended it died before it was closed."""
@@ -156,6 +165,7 @@ class _Turn:
             retention=self._parts.pace(self._parts.timing.retention),
             taken=self._taken,
             result=self._result,
+            document=self._document,
         )
         self._tell()
         return self._job
@@ -213,6 +223,9 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         case "retry":
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0
+            return [ev.Woken(at=now, by=command.by)] if asleep else []
+        case "upstream":
+            asleep = job.wait is not None and job.wait.reason is Reason.AWAITING_JOBS and job.wait.last > 0
             return [ev.Woken(at=now, by=command.by)] if asleep else []
         case "unreadable":
             _log.error("command_unreadable", job=job.id)

@@ -17,7 +17,7 @@ from dispatcher.domain.policies.ending import LONGEST_RESULT
 from dispatcher.domain.rules.polling import pressing_from
 from dispatcher.domain.traffic import Looking
 from dispatcher.domain.words import Operation, Phase, Reason, State
-from dispatcher.engine import calls, finding, resolve
+from dispatcher.engine import calls, chaining, finding, resolve
 from dispatcher.engine.budget_stop import used_up
 from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
@@ -32,10 +32,12 @@ DEAREST = Decimal(10_000)
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What came of an action; `result` is the host's result document, where one was fetched."""
+    """What came of an action; `result` is the host's result document, where one was fetched; `document` the job's
+    definition, where it became another."""
 
     events: list[ev.Event]
     result: dict[str, Any] | None = None
+    document: bytes | None = None
 
 
 def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey | None = None) -> Performed:
@@ -46,6 +48,9 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
     """
     now = parts.clock.now()
     match action:
+        case act.Release():
+            event, document = chaining.release(parts, job)
+            return Performed([event], document=document)
         case act.HoldCredit():
             return Performed([_hold_credit(parts, job)])
         case act.Pin():

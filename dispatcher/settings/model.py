@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName, ProjectAddress
+from dispatcher.domain.policies.written import PolicySets
 from dispatcher.settings import urls
 
 PREFIX = "DISPATCHER_"
@@ -56,6 +57,14 @@ def _key_prefix(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", value):
         raise ValueError(
             "write it with letters, digits and _ . : - only, at most 64, beginning with a letter or digit"
+        )
+    return value
+
+
+def _callback_queue(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "dispatcher":
+        raise ValueError(
+            "it is the name of a queue of your application: letters, digits and . _ -, and not the dispatcher's own"
         )
     return value
 
@@ -179,6 +188,10 @@ class Settings(BaseSettings):
         default_factory=dict, description="further accounts: DISPATCHER_ACCOUNTS__<NAME>__API_KEY and so on"
     )
 
+    policies_file: str = Field(
+        "", description="file with named sets of policies: YAML, TOML or JSON; read when a process starts"
+    )
+
     clock: Annotated[str, AfterValidator(_clock)] = Field(
         "", description="a simulated clock, <speed>@<origin in unix seconds>; empty: the wall clock"
     )
@@ -216,6 +229,11 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
+    callback_queue: Annotated[str, AfterValidator(_callback_queue)] = Field(
+        "callbacks",
+        description="the queue for callbacks whose request names none; your own workers listen to it",
+    )
+
     jobs_at_most: int = Field(
         1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"
     )
@@ -224,6 +242,7 @@ class Settings(BaseSettings):
     )
 
     _unknown: tuple[str, ...] = PrivateAttr(default=())
+    _policy_sets: PolicySets = PrivateAttr(default_factory=dict)
 
     @field_validator("redis_ca")
     @classmethod
@@ -280,6 +299,11 @@ class Settings(BaseSettings):
     def unknown(self) -> tuple[str, ...]:
         """Variables that begin with DISPATCHER_ and mean nothing: misspelt, most likely. Sorted."""
         return self._unknown
+
+    @property
+    def policy_sets(self) -> PolicySets:
+        """What DISPATCHER_POLICIES_FILE holds; empty without one."""
+        return self._policy_sets
 
     @property
     def redis_is_configured(self) -> bool:

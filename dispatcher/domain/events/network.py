@@ -74,9 +74,8 @@ class Observed(EventBase):
 
     def shown(self) -> dict[str, Any]:
         """What the network shows, by the names of `Remote`'s fields."""
-        return {
-            name: getattr(self, name) for name in Observed.model_fields if name not in {"kind", "at", "rule"}
-        }
+        apart = {"kind", *EventBase.model_fields}
+        return {name: getattr(self, name) for name in Observed.model_fields if name not in apart}
 
     def moving(self) -> dict[str, Any]:
         """What may be different at every look while a job runs: that alone is not worth an entry in the log."""

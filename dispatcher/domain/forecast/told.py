@@ -37,6 +37,8 @@ class Step:
     """The most that the job costs from here on if every dispatcher process dies."""
     so_far: Decimal
     polls: int = 0
+    policy: str | None = None
+    """The policy's field under which the rule acted: `stop.after`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Forecast:
 def told(before: Job, job: Job, event: ev.Event) -> str:
     """What is worth a line of the timeline; empty for what is not."""
     match event:
+        case ev.Released():
+            return "the jobs that it comes after are over"
         case ev.CreditHeld():
             return f"${event.quote.amount} held"
         case ev.Posted():

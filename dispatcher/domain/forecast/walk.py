@@ -13,10 +13,11 @@ from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
 from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate, why_unpostable
 from dispatcher.domain.errors import Bug
+from dispatcher.domain.forecast.live import lengthened, network_of, resolved
 from dispatcher.domain.forecast.network import RESULT_CID, IdealNetwork
 from dispatcher.domain.forecast.told import Assumed, Forecast, Step, told
 from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Ending, Quote
+from dispatcher.domain.job import Call, Ending, Job, Quote
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import price, price_at_most
@@ -45,22 +46,38 @@ def forecast(
 
     `job_id`: whose looks they are; they are spread by it.
     """
-    return _Walk(spec, assumed, now, job_id).run(steps_at_most)
+    enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
+    walk = _Walk(create(enqueued), None, assumed, now)
+    walk.begin(enqueued)
+    return walk.run(steps_at_most)
+
+
+def forecast_job(job: Job, assumed: Assumed, now: float, *, steps_at_most: int = STEPS_AT_MOST) -> Forecast:
+    """Follow a job that is there already from `now` (unix seconds) to its end.
+
+    What it waits for is there at its next try, a call that is open is answered then, and a stop that was ordered goes
+    on. `assumed.queued_for` and `assumed.runs_for` count from when it was posted and taken. The calls that are
+    counted, and the log, are those from `now` on.
+    """
+    return _Walk(job, network_of(job, assumed, now), assumed, now).run(steps_at_most)
 
 
 class _Walk:
-    def __init__(self, spec: JobSpec, assumed: Assumed, now: float, job_id: JobId) -> None:
+    def __init__(self, job: Job, network: IdealNetwork | None, assumed: Assumed, now: float) -> None:
         self._assumed, self._now = assumed, now
-        enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
-        self._job = create(enqueued)
-        self._log: list[ev.Event] = [enqueued]
-        self._network: IdealNetwork | None = None
+        self._job = job
+        self._log: list[ev.Event] = []
+        self._network = network
         self._steps: list[Step] = []
         self._calls: Counter[str] = Counter()
         self._polls_since = 0
         self._balance_at: float | None = None
-        self._unattended = ZERO
-        self._tell("enqueued", "intake", "")
+        at_start = costs(job, now)
+        self._unattended = ZERO if job.state.is_final else at_start.committed - at_start.so_far
+
+    def begin(self, enqueued: ev.Enqueued) -> None:
+        self._log.append(enqueued)
+        self._tell(enqueued.kind, "intake", "")
 
     def run(self, steps_at_most: int) -> Forecast:
         for _ in range(steps_at_most):
@@ -72,7 +89,7 @@ class _Walk:
                     self._now = until
                 case action:
                     for event in self._happens(action):
-                        self._happen(event, decision.rule)
+                        self._happen(event, decision.rule, decision.policy)
         job = self._job
         return Forecast(
             steps=tuple(self._steps),
@@ -88,26 +105,28 @@ class _Walk:
             job=job,
         )
 
-    def _happen(self, event: ev.Event, rule: str) -> None:
-        event = event.model_copy(update={"rule": rule})
+    def _happen(self, event: ev.Event, rule: str, policy: str | None) -> None:
+        event = event.model_copy(update={"rule": rule, "policy": policy})
         before, self._job = self._job, apply(self._job, event)
         self._log.append(event)
         figures = costs(self._job, self._now)
         if not self._job.state.is_final:
             self._unattended = max(self._unattended, figures.committed - figures.so_far)
         if detail := told(before, self._job, event):
-            self._tell(event.kind, rule, detail)
+            self._tell(event.kind, rule, detail, policy)
 
-    def _tell(self, kind: str, rule: str, detail: str) -> None:
+    def _tell(self, kind: str, rule: str, detail: str, policy: str | None = None) -> None:
         figures = costs(self._job, self._now)
         self._steps.append(
-            Step(self._now, kind, rule, detail, figures.committed, figures.so_far, self._polls_since)
+            Step(self._now, kind, rule, detail, figures.committed, figures.so_far, self._polls_since, policy)
         )
         self._polls_since = 0
 
     def _happens(self, action: act.Action) -> Iterator[ev.Event]:
         now = self._now
         match action:
+            case act.Release():
+                yield ev.Released(at=now, cid=self._job.cid)
             case act.HoldCredit():
                 yield self._held()
             case act.Pin():
@@ -134,16 +153,11 @@ class _Walk:
             case act.Finish():
                 ending = Ending(at=now, detail=action.detail)
                 yield ev.Ended(at=now, state=action.state, reason=action.reason, ending=ending, settled=ZERO)
-            case (
-                act.DropExtension()
-                | act.FindPosted()
-                | act.Adopt()
-                | act.TakeExtended()
-                | act.Disown()
-                | act.Park()
-                | act.Nothing()
-                | act.Wait()
-            ):
+            case act.FindPosted() | act.Adopt():
+                yield self._found()
+            case act.DropExtension() | act.TakeExtended() | act.Disown() | act.Park():
+                yield resolved(self._job, action, now)
+            case act.Nothing() | act.Wait():
                 raise Bug(f"a forecast never comes to {action}")
             case _:
                 assert_never(action)
@@ -210,7 +224,8 @@ class _Walk:
         network = self._on_network()
         if call.operation is Operation.EXTEND:
             landed = not network.is_over(now)
-            network.timeout += call.seconds if landed else 0
+            if landed:
+                lengthened(network, call)
             return ev.Extended(
                 at=now,
                 key=call.key,
@@ -222,6 +237,19 @@ class _Walk:
         if how != "already_terminal":
             network.stopped_at = now
         return ev.StopConfirmed.model_validate({"at": now, "key": call.key, "outcome": how})
+
+    def _found(self) -> ev.Event:
+        """A post in doubt had landed: of all that can have become of it that costs the most."""
+        job, now, call = self._job, self._now, _there(self._job.call)
+        self._network = IdealNetwork(self._assumed, now, call.seconds)
+        return ev.PostFound(
+            at=now,
+            key=call.key,
+            address=RemoteAddress("forecast"),
+            seconds=call.seconds,
+            amount=price(highest_rate(job) or ZERO, call.seconds),
+            by="search",
+        )
 
     def _seen(self) -> ev.Event:
         network, remote = self._on_network(), _there(self._job.remote)

@@ -23,7 +23,7 @@ def poll(job: Job) -> Due | None:
     if remote.is_over and remote.result_cid is not None:
         return None
     at = max(min(_next_look(job, remote), _quiet_look(job, remote)), not_before(job))
-    return Due("poll", at, Look(), FollowUp.POLL, job.reason)
+    return Due("poll", at, Look(), FollowUp.POLL, job.reason, "poll.every")
 
 
 def _next_look(job: Job, remote: Remote) -> float:
