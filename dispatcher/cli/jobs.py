@@ -14,9 +14,10 @@ from dispatcher.cli.dead import (
     stop_unreadable,
     trouble_fields,
 )
-from dispatcher.cli.inputs import DURATION, labels_of, read_json, take_of
+from dispatcher.cli.inputs import DURATION, labels_of, read_json
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.stopping import stop_every_job
+from dispatcher.cli.ties import take_of, tie_fields, ties_of
 from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
 from dispatcher.domain.events import EVENTS
 from dispatcher.domain.view import timestamp
@@ -53,7 +54,12 @@ from dispatcher.ports.dead import Unreadable
     metavar="PATH",
     help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
 )
-@click.option("--after", multiple=True, metavar="ID", help="Not before this job completed; may be repeated.")
+@click.option(
+    "--after",
+    multiple=True,
+    metavar="ID",
+    help="Not before this job completed; may be repeated.",
+)
 @click.option(
     "--after-any", multiple=True, metavar="ID", help="Not before this job is over, however it ended."
 )
@@ -121,20 +127,7 @@ def request_of(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
     names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
     allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
     asked = _given({name: options[name] for name in names})
-    return {**asked, **allowed, **_ties(options), "definition": definition, "policies": policies}
-
-
-def _ties(options: dict[str, Any]) -> dict[str, Any]:
-    if options["callback_queue"] is not None and options["callback"] is None:
-        raise click.UsageError("--callback-queue goes with --callback")
-    after = [{"id": each} for each in options["after"]]
-    after += [{"id": each, "on": "any"} for each in options["after_any"]]
-    ties: dict[str, Any] = {"after": after} if after else {}
-    if options["take"]:
-        ties["take"] = options["take"]
-    if options["callback"] is not None:
-        ties["callback"] = _given({"task": options["callback"], "queue": options["callback_queue"]})
-    return ties
+    return {**asked, **allowed, **ties_of(options), "definition": definition, "policies": policies}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +157,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
-            *_tie_fields(seen),
+            *tie_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -183,18 +176,6 @@ def _show(handle: client.JobHandle) -> None:
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
-
-
-def _tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
-    called, others = seen["callback"], seen["dependents"]
-    after = [each["id"] + (" (however it ends)" if each["on"] == "any" else "") for each in seen["after"]]
-    takes = [f"{place} = {each['field']} of {each['job']}" for place, each in seen["take"].items()]
-    return [
-        ("after", ", ".join(after) or None),
-        ("takes", ", ".join(takes) or None),
-        ("before", ", ".join(others) or None),
-        ("callback", None if called is None else f"{called['task']} ({called['state']})"),
-    ]
 
 
 def _at_most_ever(seen: dict[str, Any]) -> str:

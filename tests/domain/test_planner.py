@@ -1,5 +1,7 @@
 """What comes next, by tables: each rule in its turn, and what it waits for."""
 
+from typing import Any
+
 import pytest
 
 from dispatcher.domain import events as ev
@@ -19,6 +21,7 @@ from dispatcher.domain.actions import (
     OrderStop,
     Park,
     Pin,
+    Release,
     Send,
     TakeExtended,
     Wait,
@@ -30,6 +33,7 @@ from dispatcher.domain.planner import RULES, agenda, plan, upcoming
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
+    CID,
     JOB_ID,
     RESULT,
     T0,
@@ -145,6 +149,9 @@ def in_doubt() -> Job:
 
 REJECT_POOR = Finish(State.REJECTED, Reason.NO_CREDIT)
 REFUSED = Finish(State.REJECTED, Reason.REFUSED, "no (HTTP 400)")
+AFTER: dict[str, Any] = {"after": [f"job_{9:024x}"]}
+RELEASED = ev.Released(at=T0, cid=CID)
+AT_TEN_PAST = OrderStop(Reason.STOP_AT)
 DROP_600 = "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
 GONE = observed(running_job(), Phase.GONE, at=T0 + 110)
 
@@ -154,6 +161,16 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("pin", held_job(), 0, Pin()),
     ("post", pinned_job(), 0, Begin(Operation.POST)),
     ("settle_post", posting_job(), 0, Send(POST_KEY)),
+    # jobs that it comes after: nothing begins before they are over, and a stop still ends it
+    ("upstream", new_job(**AFTER), 0, Release()),
+    ("upstream", apply(new_job(**AFTER), waited(Reason.AWAITING_JOBS)), 70, Release()),
+    ("credit", apply(new_job(**AFTER), RELEASED), 0, HoldCredit()),
+    (
+        "policy_stop",
+        apply(new_job(**AFTER, policies=STOP_AT), waited(Reason.AWAITING_JOBS)),
+        600,
+        AT_TEN_PAST,
+    ),
     # its waits
     ("credit", apply(new_job(), ev.Woken(at=T0, by="credit")), 0, HoldCredit()),
     ("credit", after(new_job(), waited(Reason.AWAITING_CREDIT), ev.Woken(at=T0, by="x")), 0, HoldCredit()),
