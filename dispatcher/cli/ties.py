@@ -42,7 +42,7 @@ def tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("after", ", ".join(after)),
         ("takes", ", ".join(takes)),
-        ("before", ", ".join(seen["dependents"])),
+        ("dependents", ", ".join(seen["dependents"])),
         ("callback", None if called is None else f"{called['task']} ({called['state']})"),
     ]
 
