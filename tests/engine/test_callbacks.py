@@ -5,16 +5,18 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import fakeredis
 import pytest
 
 from dispatcher.domain.crashes import Crash
-from dispatcher.domain.errors import Bug
-from dispatcher.domain.ids import JobId
-from dispatcher.domain.words import State
+from dispatcher.domain.errors import Bug, NotPossible, UnreadableRecord
+from dispatcher.domain.ids import JobId, LeaseToken
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead
 from dispatcher.engine.closing import callback_state
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.reconcile import reconcile
+from dispatcher.store.redis import RedisLedger, RedisStore
 from tests.engine.audit import audit
 from tests.world import World, definition
 
@@ -176,3 +178,37 @@ def die(world: World, job_id: JobId) -> None:
     claim = world.parts.store.claim(job_id, now=world.clock.at, lease=30)
     assert claim is not None
     world.parts.store.crashed(job_id, claim.token, Crash("x", "x"), now=0, retry_at=0, at_most=1)
+
+
+def test_the_drop_of_a_record_that_cannot_be_read_is_told_by_its_log_and_wakes_who_comes_after() -> None:
+    world = World()
+    fake = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    world.parts = replace(world.parts, store=RedisStore(fake, "test"), ledger=RedisLedger(fake, "test"))
+    job_id = asked(world)
+    second = world.enqueue(definition("second"), after=[job_id])
+    fake.hset(f"test:job:{job_id}", "job", "{}")
+    die_unread(world, job_id)
+    world.run_for(20)
+    waits = world.job(second).wait
+    assert waits is not None
+    assert waits.detail == f"waits for {job_id} (its record cannot be read)"
+    world.receiver.down = True
+    with pytest.raises(NotPossible, match="its callback cannot be sent now"):
+        dead.drop(world.parts, job_id, by="tester")
+    world.receiver.down = False
+    world.clock.move(60)
+    die_unread(world, job_id)
+    assert dead.drop(world.parts, job_id, by="tester") is None
+    (message,) = world.receiver.sent
+    assert (message.args[1]["state"], message.args[1]["reason"]) == ("failed", "dropped")
+    world.run_for(5)
+    assert (world.job(second).state, world.job(second).reason) == (State.REJECTED, Reason.UPSTREAM)
+    fake.close()
+
+
+def die_unread(world: World, job_id: JobId) -> None:
+    with pytest.raises(UnreadableRecord) as unread:
+        world.parts.store.claim(job_id, now=world.clock.at, lease=30)
+    assert unread.value.token is not None
+    token = LeaseToken(unread.value.token)
+    world.parts.store.crashed(job_id, token, Crash("x", "x"), now=world.clock.at, retry_at=0, at_most=1)
