@@ -28,6 +28,7 @@
         LeaseLost           somebody else has the job now; nothing was saved
         UnreadableRecord    what is kept of a job cannot be read; it is left as it is
         UnreadableSchedule  the same of a schedule
+      BrokerUnavailable   the message broker cannot be reached: it may not have taken what was sent
       Bug                 a promise of the code itself is broken
 
 Errors are translated once, where the outside comes in, with the cause kept. No message holds a secret.
@@ -271,6 +272,10 @@ class UnreadableSchedule(StoreError):
             f"the schedule {name} cannot be read: a newer version wrote it, or it is damaged. Run the version that "
             f"wrote it, or make it anew after `dispatcher schedule remove {name}`"
         )
+
+
+class BrokerUnavailable(DispatcherError):
+    """The message broker cannot be reached: what was sent may not have been taken."""
 
 
 class Bug(DispatcherError):
