@@ -8,6 +8,7 @@ from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.errors import InvalidRequest, RequestConflict, TooManyJobs
 from dispatcher.domain.events import Enqueued
 from dispatcher.domain.faults import Fault, among
+from dispatcher.domain.fitting import accounts_of
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.leaks import own_secret_faults
 from dispatcher.domain.lifecycle import create
@@ -116,7 +117,7 @@ def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:
 
 def _new_job(parts: Parts, request: JobRequest) -> NewJob:
     now, job_id = parts.clock.now(), JobId(parts.new_id())
-    stamped = parts.stamps(request.account)
+    stamped = any(parts.stamps(account) for account in accounts_of(request))
     document = request.document()
     if stamped:
         document = canonical_json(stamp(request.definition, dispatch_id=job_id, attempt=1))

@@ -171,6 +171,7 @@ for _state, _make in LIVE.items():
         allowed(_state, _kind, _make, _event)
 for _state, _make in NOT_POSTED.items():
     allowed(_state, "attempt_ended", _make, attempt_ended)
+allowed(S.STOPPING, "stop_ordered", stopping_job, lambda _: ordered_stop())
 allowed(S.ENQUEUED, "released", new_job, lambda job: ev.Released(at=T0, cid=job.cid))
 allowed(
     S.ENQUEUED,
