@@ -63,6 +63,7 @@ def build(settings: Settings, app: Any) -> Runtime:
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
         limits=Limits(jobs=settings.jobs_at_most),
+        policy_sets=settings.policy_sets,
         own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
         scrub=Scrubber(settings.secrets()).text,
     )
@@ -89,6 +90,7 @@ def _provider(settings: Settings, account: Account, traffic: Traffic, clock: Clo
         clock,
         apis=Apis.at(account.api_url, account.ipfs_api_url, account.ipfs_gateway_url),
         requests_per_second=account.requests_per_second,
+        polls_per_minute=account.polls_per_minute,
     )
 
 

@@ -1,6 +1,7 @@
 """Options and lines about what a job comes after, what it takes, and whom it calls."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -19,7 +20,7 @@ def take_of(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
     return takes
 
 
-def ties_of(options: dict[str, Any]) -> dict[str, Any]:
+def ties_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as fields of a request. What does not look like a job's id is taken for a request's."""
     if options["callback_queue"] is not None and options["callback"] is None:
         raise click.UsageError("--callback-queue goes with --callback")

@@ -18,11 +18,15 @@ def credit_patience(job: Job) -> Due | None:
         return None
     finish = Finish(State.REJECTED, MONEY_WAITS[wait.reason], wait.detail)
     if policy.when_short == "fail":
-        return Due("credit_patience", 0, finish)
-    if policy.wait_at_most is None:
+        return Due("credit_patience", 0, finish, policy="credit.when_short")
+    ends = [(policy.wait_until.timestamp(), "credit.wait_until")] if policy.wait_until is not None else []
+    if policy.wait_at_most is not None:
+        since = wait.since if job.short_since is None else job.short_since
+        ends.append((since + policy.wait_at_most.total_seconds(), "credit.wait_at_most"))
+    if not ends:
         return None
-    since = wait.since if job.short_since is None else job.short_since
-    return Due("credit_patience", since + policy.wait_at_most.total_seconds(), finish)
+    until, field = min(ends)
+    return Due("credit_patience", until, finish, policy=field)
 
 
 def credit(job: Job) -> Due | None:
