@@ -84,7 +84,10 @@ def definition(text: str = "hello", **simulated: Any) -> dict[str, Any]:
 
 
 class World:
-    """See the module. `accounts` maps account names to credits; their keys on the network are `nos_<name>`."""
+    """See the module. `accounts` maps account names to credits; their keys on the network are `nos_<name>`.
+
+    `latency`: seconds of the clock that every call to the network takes.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,8 @@ class World:
         options: Options | None = None,
         timing: Timing | None = None,
         requests_per_second: float = 1000.0,
+        polls_per_minute: float | None = None,
+        latency: float = 0.0,
     ) -> None:
         credits_usd = accounts or {"default": "100"}
         self.clock = FakeClock()
@@ -107,10 +112,10 @@ class World:
             faults=faults,
         )
         self.keyed = self.network.options.generation == 3
-        self.transport = SimulatedTransport(self.network, waited=self.clock.move)
+        self.transport = SimulatedTransport(self.network, waited=self.clock.move, latency=latency)
         self.bell, self.recorder = BellQueue(), Recorder()
         self.traffic: Traffic = MemoryTraffic()
-        self.requests_per_second = requests_per_second
+        self.requests_per_second, self.polls_per_minute = requests_per_second, polls_per_minute
         numbers = itertools.count(1)
         self.parts = Parts(
             store=MemoryStore(),
@@ -132,6 +137,7 @@ class World:
             self.clock,
             apis=APIS,
             requests_per_second=self.requests_per_second,
+            polls_per_minute=self.polls_per_minute,
         )
 
     def undisciplined(self, name: str) -> Provider:
@@ -224,6 +230,7 @@ class World:
         told, kept = replay(self.parts.store.events(job_id)), self.job(job_id)
         sought = {"looks", "held_until", "clear_at", "failed", "looked_at", "error", "hopeless"}
         looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
+        looks |= {"held_pressing", "output_at", "results"}
         for name in type(kept).model_fields:
             if name in {"version", "updated_at"}:
                 continue

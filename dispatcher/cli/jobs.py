@@ -1,6 +1,5 @@
-"""Commands about jobs: enqueue, show, jobs, stop, extend, events."""
+"""Commands about jobs: enqueue, show, jobs, stop, extend."""
 
-import json
 import sys
 from typing import IO, Any
 
@@ -9,20 +8,15 @@ import click
 from dispatcher import client
 from dispatcher.cli.dead import (
     dead_reason,
-    print_unreadable,
     readable_and_not,
     stop_unreadable,
     trouble_fields,
 )
-from dispatcher.cli.inputs import DURATION, labels_of
+from dispatcher.cli.inputs import DURATION, labels_of, take_of
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.requests import assignments_of, read_document_of, request_of
 from dispatcher.cli.stopping import stop_every_job
-from dispatcher.domain.eventlog import LOG_AT_MOST, is_whole
-from dispatcher.domain.events import EVENTS
-from dispatcher.domain.view import timestamp
 from dispatcher.domain.words import Reason, State
-from dispatcher.ports.dead import Unreadable
 
 
 @click.command("enqueue")
@@ -63,6 +57,19 @@ from dispatcher.ports.dead import Unreadable
     metavar="PATH",
     help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
 )
+@click.option("--after", multiple=True, metavar="ID", help="Not before this job completed; may be repeated.")
+@click.option(
+    "--after-any", multiple=True, metavar="ID", help="Not before this job is over, however it ended."
+)
+@click.option(
+    "--take",
+    multiple=True,
+    callback=take_of,
+    metavar="PLACE=ID:FIELD",
+    help="Put FIELD of that job's end (result_cid, address, exit_code, result.a.b) there; may be repeated.",
+)
+@click.option("--callback", help="Celery task of your application that is sent when the job is over.")
+@click.option("--callback-queue", help="The queue that its workers listen to.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
@@ -116,6 +123,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
+            *_tie_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -130,13 +138,26 @@ def _show(handle: client.JobHandle) -> None:
             ("result", seen["result_cid"]),
             ("cost so far", f"${cost['so_far_usd']}"),
             ("at most now", f"${cost['committed_usd']}  (if every dispatcher process died now)"),
-            ("at most ever", _at_most_ever(seen)),
+            ("at most ever", at_most_ever(seen)),
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
 
 
-def _at_most_ever(seen: dict[str, Any]) -> str:
+def _tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
+    called, others = seen["callback"], seen["dependents"]
+    after = [each["id"] + (" (however it ends)" if each["on"] == "any" else "") for each in seen["after"]]
+    takes = [f"{place} = {each['field']} of {each['job']}" for place, each in seen["take"].items()]
+    return [
+        ("after", ", ".join(after) or None),
+        ("takes", ", ".join(takes) or None),
+        ("before", ", ".join(others) or None),
+        ("callback", None if called is None else f"{called['task']} ({called['state']})"),
+    ]
+
+
+def at_most_ever(seen: dict[str, Any]) -> str:
+    """The most that the job's policies allow, in words."""
     if seen["cost"]["allowed_usd"] is not None:
         return f"${seen['cost']['allowed_usd']}"
     if seen["runtime_at_most"] is None:
@@ -239,30 +260,3 @@ def extend_command(job_id: str, by: Any, as_json: bool) -> None:
         print_json({"id": handle.id, "seconds": int(by.total_seconds()), "asked": True})
     else:
         click.echo(f"{handle.id}  extension asked for")
-
-
-@click.command("events")
-@click.argument("job_id")
-@json_option
-def events_command(job_id: str, as_json: bool) -> None:
-    """Print everything that happened to a job, oldest first."""
-    handle = client.get_job(job_id, read=False)
-    log = handle.log() or handle.refresh().events()
-    for event in log:
-        if isinstance(event, Unreadable):
-            print_unreadable(event, as_json=as_json)
-            continue
-        fields = EVENTS.dump_python(event, mode="json", exclude_none=True)
-        at, kind = timestamp(fields.pop("at")), fields.pop("kind")
-        if as_json:
-            print_json({"at": at, "kind": kind, **fields})
-        else:
-            said = "  ".join(f"{name}={_short(value)}" for name, value in fields.items())
-            click.echo(f"{at}  {kind:<15} {said}")
-    if not is_whole(log):
-        click.echo(f"from the {LOG_AT_MOST}th event on, waits and looks are left out", err=True)
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -5,9 +5,10 @@ import sys
 import click
 
 from dispatcher.cli.dead import dead_group
+from dispatcher.cli.events import events_command
+from dispatcher.cli.explain import explain_command
 from dispatcher.cli.jobs import (
     enqueue_command,
-    events_command,
     extend_command,
     jobs_command,
     show_command,
@@ -51,6 +52,7 @@ for _command in (
     enqueue_command,
     plan_command,
     show_command,
+    explain_command,
     jobs_command,
     stop_command,
     extend_command,

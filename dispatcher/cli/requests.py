@@ -65,7 +65,23 @@ def request_of(document: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["allow_secrets"]:
         told = asked.get("allow_secrets")
         asked["allow_secrets"] = [*(told if isinstance(told, list) else ()), *options["allow_secrets"]]
-    return asked | _policies(asked, options)
+    return asked | _ties(asked, options) | _policies(asked, options)
+
+
+def _ties(asked: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    if options["callback_queue"] is not None and options["callback"] is None:
+        raise click.UsageError("--callback-queue goes with --callback")
+    after = [{"id": each} for each in options["after"]]
+    after += [{"id": each, "on": "any"} for each in options["after_any"]]
+    told, ties = asked.get("after"), dict[str, Any]()
+    if after:
+        ties["after"] = [*(told if isinstance(told, list) else ()), *after]
+    if options["take"]:
+        taken = asked.get("take")
+        ties["take"] = {**(taken if isinstance(taken, Mapping) else {}), **options["take"]}
+    if options["callback"] is not None:
+        ties["callback"] = _given({"task": options["callback"], "queue": options["callback_queue"]})
+    return ties
 
 
 def _policies(asked: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

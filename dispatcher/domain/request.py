@@ -25,6 +25,7 @@ from dispatcher.domain.ids import AccountName
 from dispatcher.domain.names import Account, Market, Name
 from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Place, Policies
 from dispatcher.domain.policies.written import PolicySets, as_part, merged, unknown_set, whole
+from dispatcher.domain.ties import tie_faults
 
 DEFINITION_AT_MOST = 262_144
 """Bytes of compact JSON: one block of IPFS."""
@@ -74,7 +75,7 @@ class JobRequest(JobSpec):
     policies: what decides about polling, extending, stopping, further attempts and waiting for credit.
     policy: the name of a set of policies in the dispatcher's settings; what `policies` says goes before it, field by
         field, and null takes away what the set says. The set is looked up where the request is stored (`with_set`).
-    after: jobs that have to be over before this one is posted.
+    after: jobs that have to be over before this one is posted, and whether they have to have completed (`on`).
     take: places of the definition that are filled in from the ends of those jobs, each as a fault would name it
         (`definition.ops[0].args.env.INPUT`).
     callback: a Celery task that is sent when the job is over.
@@ -112,10 +113,10 @@ class JobRequest(JobSpec):
         except ValidationError as e:
             # The cause is left behind on purpose: pydantic's errors carry the input, which may hold secrets.
             raise InvalidRequest([*_faults_of(e, fields), *own_faults]) from None
-        if own_faults:
-            raise InvalidRequest([*_definition_faults(self.definition, self.allow_secrets), *own_faults])
         self._own, self._is_whole = own, own is None
-        if faults := _definition_faults(self.definition, self.allow_secrets):
+        faults = [*_definition_faults(self.definition, self.allow_secrets), *own_faults]
+        faults.extend(tie_faults(self.after, self.take, self.callback, self.definition))
+        if faults:
             raise InvalidRequest(faults)
 
     @classmethod

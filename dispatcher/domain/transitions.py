@@ -126,6 +126,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "call_expired": _to(_S.STOPPING),
         "call_refused": _to(_S.STOPPING),
         "stop_confirmed": _to(_S.STOPPING),
+        "stop_ordered": _to(_S.STOPPING),  # an operator's, after a policy's that is of the attempt alone
         "extend_dropped": _to(_S.STOPPING),
         "ended": _ENDS,
         "mended": _to(_S.STOPPING),

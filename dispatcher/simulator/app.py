@@ -31,6 +31,7 @@ _HANDLERS: dict[str, Callable[[Ask], Reply]] = {
     "simulator.credits": control_routes.credit,
     "simulator.faults": control_routes.faults,
     "simulator.host_quits": control_routes.host_quits,
+    "simulator.markets": control_routes.markets,
 }
 _UNKNOWN = Route("unknown")
 

@@ -1,7 +1,7 @@
 """How a job behaves here: said by its definition under `meta.simulated`, else chosen from the CID.
 
     "meta": {"simulated": {"runs_for": "20m", "exit_code": 0, "queued_for": "1m", "host_quits_after": "5m",
-                           "output": "some text", "results_after": "10s"}}
+                           "output": "some text", "results_after": "10s", "only_first": 2}}
 
 All fields are optional. Durations are `90s`, `20m`, `1h30m`, `1d`, or plain numbers of seconds (as a number
 or a string). The network's own validator accepts this form: one map level of strings and numbers.
@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _DURATION = re.compile(
@@ -23,7 +23,10 @@ _DURATIONS = ("runs_for", "queued_for", "results_after", "host_quits_after")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """What a job's definition asks for; None where it leaves the choice. Durations in simulated seconds."""
+    """What a job's definition asks for; None where it leaves the choice. Durations in simulated seconds.
+
+    `only_first`: the exit code and the host that quits befall only so many of its first runs.
+    """
 
     runs_for: float | None = None
     queued_for: float | None = None
@@ -31,6 +34,13 @@ class Behaviour:
     host_quits_after: float | None = None
     exit_code: int = 0
     output: str | None = None
+    only_first: int | None = None
+
+    def of_run(self, number: int) -> "Behaviour":
+        """What befalls the run with this number, from 1."""
+        if self.only_first is None or number <= self.only_first:
+            return self
+        return replace(self, host_quits_after=None, exit_code=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +101,12 @@ def _exit_code(value: object) -> int:
     return int(value)
 
 
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+        raise ValueError("not a count")
+    return int(value)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("not a string")
@@ -104,6 +120,7 @@ def _nothing(_: object) -> None:
 _READERS: dict[str, tuple[Any, str]] = dict.fromkeys(_DURATIONS, (seconds, "a duration")) | {
     "exit_code": (_exit_code, "an integer from 0 to 255"),
     "output": (_text, "a string"),
+    "only_first": (_count, "a whole number, 0 or more"),
 }
 
 

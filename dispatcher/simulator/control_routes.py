@@ -6,10 +6,11 @@ from urllib.parse import parse_qs
 
 from dispatcher.simulator import bodies, money
 from dispatcher.simulator.accounts import Account
+from dispatcher.simulator.conditions import Conditions, ConditionsError
 from dispatcher.simulator.fault_plan import FaultPlanError, parse_plan
 from dispatcher.simulator.job_routes import Ask
 from dispatcher.simulator.messages import Refusal, Reply, json_reply, refuse
-from dispatcher.simulator.reports import accounts_report, jobs_report, ledger_report
+from dispatcher.simulator.reports import accounts_report, jobs_report, ledger_report, markets_report
 
 
 def ledger(ask: Ask) -> Reply:
@@ -59,6 +60,22 @@ def host_quits(ask: Ask) -> Reply:
     if not ask.network.quit_host(job):
         raise refuse(409, "Job is not running")
     return json_reply({"job": job.address, "node": job.node})
+
+
+def markets(ask: Ask) -> Reply:
+    """`GET /simulator/markets`, or `POST {"market": address or slug, ...}`: what it is like from now on (see
+    `conditions`); what is left out is as it was at first."""
+    network = ask.network
+    if ask.call.method == "POST":
+        fields = _fields(ask)
+        market = network.market(str(fields.pop("market", None)))
+        if market is None:
+            raise refuse(404, "'market' must be the address or the slug of a market of this network")
+        try:
+            network.change_market(market.address, Conditions.of(fields))
+        except ConditionsError as error:
+            raise Refusal(400, {"message": str(error), "errors": error.faults}) from None
+    return json_reply({"markets": markets_report(network)})
 
 
 def _fields(ask: Ask) -> dict[str, Any]:

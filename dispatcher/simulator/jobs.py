@@ -4,9 +4,14 @@ import enum
 from dataclasses import dataclass, field
 
 from dispatcher.simulator.accounts import Account
+from dispatcher.simulator.behaviour import Behaviour
+from dispatcher.simulator.conditions import Conditions
 from dispatcher.simulator.definitions import Definition
 from dispatcher.simulator.markets import Market
 from dispatcher.simulator.money import Rate
+
+_NO_BEHAVIOUR = Behaviour()
+_USUAL = Conditions()
 
 
 class State(enum.IntEnum):
@@ -49,7 +54,8 @@ class Job:
     """A job. Times are simulated unix seconds, money is thousandths of a dollar.
 
     `ends_at` and `ends_how` foretell a running job's end if nothing happens; `turn` counts the changes of
-    that, so that an event made before a change is known to be void.
+    that, so that an event made before a change is known to be void. `behaviour` and `conditions` are those of
+    this run, from when a host took it.
     """
 
     address: str
@@ -76,8 +82,11 @@ class Job:
     result_at: float = 0.0
     quits_after: float | None = None
     definition: Definition | None = None
+    behaviour: Behaviour = _NO_BEHAVIOUR
+    conditions: Conditions = _USUAL
     exit_code: int = 0
     stop_asked_at: float | None = None
+    delisted_at: float = 0.0
     reservations: list[Reservation] = field(default_factory=list)
     settled: int | None = None
     result_cid: str | None = None
@@ -86,6 +95,10 @@ class Job:
     def over(self) -> bool:
         """Whether it has ended, by whatever way."""
         return self.end is not None
+
+    def uploaded(self, at: float) -> bool:
+        """Whether its host had uploaded the result by then."""
+        return self.end is not None and self.end is not End.DELISTED and at >= self.result_at
 
     @property
     def reserved(self) -> int:

@@ -55,6 +55,12 @@ class Market:
             return None
         return price
 
+    def at(self, usd_per_hour: float | None) -> "Market":
+        """The same market at another price; None: this one."""
+        if usd_per_hour is None:
+            return self
+        return Market({**self.document, "usd_reward_per_hour": usd_per_hour}, self.hosts)
+
     @property
     def rate(self) -> Rate | None:
         """What a second costs with the network fee; None without a price."""

@@ -11,6 +11,7 @@ from dispatcher.simulator import money
 from dispatcher.simulator.accounts import Account, Accounts
 from dispatcher.simulator.behaviour import Defaults
 from dispatcher.simulator.bodies import Limits, Listing
+from dispatcher.simulator.conditions import Conditions
 from dispatcher.simulator.fault_plan import parse_plan
 from dispatcher.simulator.faults import Faults
 from dispatcher.simulator.hosts import Pool
@@ -32,7 +33,8 @@ class Options:
 
     `generation` of the API: 2 knows no idempotency keys, no batch routes and no `outcome`.
     `visible_after`: how long `jobs.get` says 404 after listing. `filled_after`: how long a record lacks
-    definition, type and price. `definition_as_text`: the definition as a JSON string in the record.
+    definition, type and price. `index_lags`: how long a record does not show what happened to its job.
+    `definition_as_text`: the definition as a JSON string in the record.
     `null_result`: what the record shows as `ipfsResult` while there is none. `defaults`: what jobs do that do
     not say. `calls_kept`: how many calls the ledger keeps in full. `speed`: simulated seconds per real one,
     only to be told to who asks. `negative_credit`: how the error text shows an account below zero.
@@ -41,6 +43,7 @@ class Options:
     generation: Literal[2, 3] = 3
     visible_after: float = 0.0
     filled_after: float = 0.0
+    index_lags: float = 0.0
     definition_as_text: bool = False
     null_result: str | None = None
     defaults: Defaults = field(default_factory=Defaults)
@@ -91,8 +94,11 @@ class Network:
         }
         self.timeline = Timeline(clock(), self.ipfs.definition, self.options.defaults)
         self._pools: dict[str, Pool] = {}
+        self._usual = dict(self.markets)
+        self._usual_hosts: dict[str, int] = {}
         for market in self.markets.values():
-            self._pools[market.address] = Pool(market.address, _hosts_of(market, hosts), seed)
+            self._usual_hosts[market.address] = _hosts_of(market, hosts)
+            self._pools[market.address] = Pool(market.address, self._usual_hosts[market.address], seed)
             self.timeline.add_pool(market.address, self._pools[market.address])
 
     def advance(self) -> float:
@@ -103,6 +109,20 @@ class Network:
         """The addresses of a market's hosts."""
         return self._pools[market].hosts()
 
+    def market(self, address_or_slug: str) -> Market | None:
+        """A market by its address or its slug, at its present price."""
+        by_slug = (
+            market for market in self.markets.values() if market.document.get("slug") == address_or_slug
+        )
+        return self.markets.get(address_or_slug) or next(by_slug, None)
+
+    def change_market(self, address: str, conditions: Conditions) -> None:
+        """What the market is like from now on; what `conditions` leave out is as it was at first."""
+        self.advance()
+        hosts = self._usual_hosts[address] if conditions.hosts is None else conditions.hosts
+        self.markets[address] = self._usual[address].at(conditions.usd_per_hour)
+        self.timeline.change(address, conditions, hosts)
+
     # Jobs
 
     def job(self, address: str) -> Job | None:
@@ -112,17 +132,15 @@ class Network:
     def record(self, address: str) -> dict[str, Any] | None:
         """The job record; None if the index has none: unknown, not yet visible, or delisted."""
         now = self.advance()
-        job = self.jobs.get(address)
-        if job is None or now < job.visible_at or job.end is End.DELISTED:
+        job, seen = self.jobs.get(address), now - self.options.index_lags
+        if job is None or now < job.visible_at or (job.end is End.DELISTED and job.delisted_at <= seen):
             return None
         return job_record(
             job,
             self.ipfs.definition(job.cid),
-            now=now,
+            seen=seen,
             filled=now >= job.listed_at + self.options.filled_after,
-            result_cid=self.ipfs.result_cid(job)
-            if job.over and now >= job.result_at
-            else self.options.null_result,
+            result_cid=self.ipfs.result_cid(job) if job.uploaded(seen) else self.options.null_result,
             as_text=self.options.definition_as_text,
         )
 

@@ -65,6 +65,19 @@ def jobs_report(network: Network, *, last: int | None = None) -> list[dict[str, 
     return [job_report(job) for job in islice(network.jobs.values(), skipped, None)]
 
 
+def markets_report(network: Network) -> list[dict[str, Any]]:
+    """Every market with its present price, and what is not as it was at first."""
+    return [
+        {
+            "market": market.address,
+            "slug": market.document.get("slug"),
+            "usd_per_hour": market.usd_per_hour,
+            "conditions": network.timeline.conditions(market.address).as_json(),
+        }
+        for market in network.markets.values()
+    ]
+
+
 def job_report(job: Job) -> dict[str, Any]:
     """A job as the network knows it, beyond what its record shows."""
     return {

@@ -18,6 +18,8 @@ _FIXED: dict[tuple[str, ...], str] = {
     ("POST", "simulator", "faults"): "simulator.faults",
     ("POST", "simulator", "credits"): "simulator.credits",
     ("POST", "simulator", "host-quits"): "simulator.host_quits",
+    ("GET", "simulator", "markets"): "simulator.markets",
+    ("POST", "simulator", "markets"): "simulator.markets",
 }
 _BATCHES: dict[tuple[str, ...], str] = {
     ("POST", "jobs", "list", "batch"): "jobs.list.batch",

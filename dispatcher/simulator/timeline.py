@@ -5,16 +5,21 @@ one sees does not depend on how often one looks.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
-from dispatcher.simulator.behaviour import Behaviour, Defaults
+from dispatcher.simulator.behaviour import Defaults
+from dispatcher.simulator.conditions import Conditions
 from dispatcher.simulator.definitions import Definition
 from dispatcher.simulator.hosts import Pool
 from dispatcher.simulator.jobs import End, Job, State
 
 _REFUSAL_TAKES = 2.0
 _SEARCH_TAKES = 30.0
-_NO_BEHAVIOUR = Behaviour()
+_USUAL = Conditions()
+_BROKEN = 1
+"""The exit code of what fails for its host's sake."""
 
 
 class Timeline:
@@ -27,12 +32,24 @@ class Timeline:
         self._definition_of = definition_of
         self._defaults = defaults
         self._pools: dict[str, Pool] = {}
+        self._conditions: dict[str, Conditions] = {}
+        self._runs: Counter[str] = Counter()
         self._events: list[tuple[float, int, int, Job]] = []
         self._made = 0
 
     def add_pool(self, market: str, pool: Pool) -> None:
         """Makes a market's hosts known."""
         self._pools[market] = pool
+
+    def conditions(self, market: str) -> Conditions:
+        """How the hosts of a market do at the moment."""
+        return self._conditions.get(market, _USUAL)
+
+    def change(self, market: str, conditions: Conditions, hosts: int) -> None:
+        """From now on its hosts are so many, and do as told; whoever waits for a new one starts."""
+        self._conditions[market] = conditions
+        for job, host in self._pools[market].resize(hosts):
+            self._start(job, host, self.now)
 
     def advance(self, now: float) -> float:
         """Lets happen all that happens up to `now`. A clock that goes back is taken to stand still."""
@@ -48,7 +65,8 @@ class Timeline:
         """A job was listed: it is offered to hosts after its queue time."""
         definition = self._definition_of(job.cid)
         wanted = definition.behaviour.queued_for if definition else None
-        self._schedule(job, self.now + self._filled(job, "queued_for", wanted))
+        at_least = self.conditions(job.market.address).queued_for or 0.0
+        self._schedule(job, self.now + max(self._filled(job, "queued_for", wanted), at_least))
 
     def reschedule(self, job: Job) -> None:
         """A running job's time-out moved."""
@@ -58,6 +76,7 @@ class Timeline:
     def delist(self, job: Job) -> None:
         """A queued job is taken off the queue, for nothing."""
         job.turn += 1
+        job.delisted_at = self.now
         self._close(job, End.DELISTED)
 
     def stop(self, job: Job, how: End = End.STOPPED) -> None:
@@ -77,7 +96,21 @@ class Timeline:
         job.node = host
         job.started_at = at
         job.definition = self._definition_of(job.cid)
+        self._runs[job.cid] += 1
+        if job.definition is not None:
+            job.behaviour = job.definition.behaviour.of_run(self._runs[job.cid])
+        job.conditions = self._met(job.market.address)
         self._foretell_end(job)
+
+    def _met(self, market: str) -> Conditions:
+        """What the next job meets at its host."""
+        conditions = self.conditions(market)
+        if conditions.times is None:
+            return conditions
+        if conditions.times == 0:
+            return _USUAL
+        self._conditions[market] = replace(conditions, times=conditions.times - 1)
+        return conditions
 
     def _foretell_end(self, job: Job) -> None:
         definition = job.definition
@@ -86,9 +119,12 @@ class Timeline:
         elif definition.faults:
             ends = [(job.started_at + _REFUSAL_TAKES, End.REFUSED)]
         else:
-            job.runs_for = self._filled(job, "runs_for", definition.behaviour.runs_for)
+            met = job.conditions
+            job.runs_for = self._filled(job, "runs_for", job.behaviour.runs_for) * met.slow_by
+            if met.fails_after is not None and met.fails_after < job.runs_for:
+                job.runs_for, job.behaviour = met.fails_after, replace(job.behaviour, exit_code=_BROKEN)
             ends = [(job.started_at + job.runs_for, End.FINISHED)]
-        quits = [_of(job).host_quits_after, job.quits_after]
+        quits = [job.behaviour.host_quits_after, job.conditions.host_quits_after, job.quits_after]
         ends += [(job.started_at + after, End.HOST_QUIT) for after in quits if after is not None]
         ends.append((float(job.deadline), End.EXPIRED))
         job.ends_at, job.ends_how = min(ends, key=lambda end: end[0])
@@ -97,8 +133,8 @@ class Timeline:
     def _end(self, job: Job, at: float, how: End) -> None:
         job.state = State.STOPPED if how is End.HOST_QUIT else State.COMPLETED
         job.ended_at = at
-        job.exit_code = _of(job).exit_code
-        job.result_at = at + self._filled(job, "results_after", _of(job).results_after)
+        job.exit_code = job.behaviour.exit_code
+        job.result_at = at + self._filled(job, "results_after", job.behaviour.results_after)
         job.turn += 1
         self._close(job, how)
         if job.node is not None:
@@ -122,7 +158,3 @@ class Timeline:
             return wanted
         chosen: float = getattr(self._defaults.for_cid(job.cid), name)
         return chosen
-
-
-def _of(job: Job) -> Behaviour:
-    return job.definition.behaviour if job.definition else _NO_BEHAVIOUR

@@ -68,3 +68,17 @@ def test_a_client_can_move_the_clock_by_its_waiting(world: Any) -> None:
     with _client(world, waited=world.wait) as client:
         client.get("/api/credits/balance")
     assert world.now == world.origin + 2
+
+
+def test_every_call_takes_its_latency_and_the_network_sees_it_half_way(world: Any) -> None:
+    transport = SimulatedTransport(world.network, world.wait, latency=5.0)
+    headers = {"Authorization": f"Bearer {world.key}"}
+    body = {"ipfsHash": world.pin(), "market": world.market}
+    with httpx.Client(transport=transport, base_url="http://simulated", headers=headers, timeout=8) as client:
+        listed = client.post("/api/jobs/list", json=body).json()["job"]
+        assert world.now == world.origin + 5
+        assert world.network.jobs[listed].listed_at == world.origin + 2.5
+        _order(world, {"route": "jobs.list", "kind": "slow", "seconds": 4})
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/api/jobs/list", json=body)
+        assert world.now == world.origin + 13
