@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from dispatcher.domain.callback import Message
+from dispatcher.domain.errors import BrokerUnavailable
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job
@@ -63,6 +65,19 @@ class BellQueue:
         self.rung.extend((follow_up, job_id) for job_id in job_ids)
 
 
+class Receiver:
+    """The application's queue: keeps the callbacks that were sent; while `down`, the broker is away."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.down = False
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise BrokerUnavailable("the broker is away")
+        self.sent.append(message)
+
+
 class Recorder:
     """Remembers every event that observers are told."""
 
@@ -113,7 +128,7 @@ class World:
         )
         self.keyed = self.network.options.generation == 3
         self.transport = SimulatedTransport(self.network, waited=self.clock.move, latency=latency)
-        self.bell, self.recorder = BellQueue(), Recorder()
+        self.bell, self.recorder, self.receiver = BellQueue(), Recorder(), Receiver()
         self.traffic: Traffic = MemoryTraffic()
         self.requests_per_second, self.polls_per_minute = requests_per_second, polls_per_minute
         numbers = itertools.count(1)
@@ -124,6 +139,7 @@ class World:
             clock=self.clock,
             waker=self.bell,
             observer=self.recorder,
+            callbacks=self.receiver,
             new_id=lambda: JobId(f"job_{next(numbers):024x}"),
             timing=timing or Timing(),
             stamps=lambda _: not self.keyed,

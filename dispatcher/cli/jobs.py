@@ -12,10 +12,11 @@ from dispatcher.cli.dead import (
     stop_unreadable,
     trouble_fields,
 )
-from dispatcher.cli.inputs import DURATION, labels_of, take_of
+from dispatcher.cli.inputs import DURATION, labels_of
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.requests import assignments_of, read_document_of, request_of
 from dispatcher.cli.stopping import stop_every_job
+from dispatcher.cli.ties import take_of, tie_fields
 from dispatcher.domain.words import Reason, State
 
 
@@ -57,7 +58,12 @@ from dispatcher.domain.words import Reason, State
     metavar="PATH",
     help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
 )
-@click.option("--after", multiple=True, metavar="ID", help="Not before this job completed; may be repeated.")
+@click.option(
+    "--after",
+    multiple=True,
+    metavar="ID",
+    help="Not before this job completed; may be repeated.",
+)
 @click.option(
     "--after-any", multiple=True, metavar="ID", help="Not before this job is over, however it ended."
 )
@@ -123,7 +129,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
-            *_tie_fields(seen),
+            *tie_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -142,18 +148,6 @@ def _show(handle: client.JobHandle) -> None:
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
-
-
-def _tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
-    called, others = seen["callback"], seen["dependents"]
-    after = [each["id"] + (" (however it ends)" if each["on"] == "any" else "") for each in seen["after"]]
-    takes = [f"{place} = {each['field']} of {each['job']}" for place, each in seen["take"].items()]
-    return [
-        ("after", ", ".join(after) or None),
-        ("takes", ", ".join(takes) or None),
-        ("before", ", ".join(others) or None),
-        ("callback", None if called is None else f"{called['task']} ({called['state']})"),
-    ]
 
 
 def at_most_ever(seen: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import click
 
+from dispatcher.cli.ties import ties_of
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.policies.written import as_object, composed, merged
 from dispatcher.settings.documents import parse_document, read_stream
@@ -69,18 +70,12 @@ def request_of(document: Any, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ties(asked: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    if options["callback_queue"] is not None and options["callback"] is None:
-        raise click.UsageError("--callback-queue goes with --callback")
-    after = [{"id": each} for each in options["after"]]
-    after += [{"id": each, "on": "any"} for each in options["after_any"]]
-    told, ties = asked.get("after"), dict[str, Any]()
-    if after:
-        ties["after"] = [*(told if isinstance(told, list) else ()), *after]
-    if options["take"]:
-        taken = asked.get("take")
-        ties["take"] = {**(taken if isinstance(taken, Mapping) else {}), **options["take"]}
-    if options["callback"] is not None:
-        ties["callback"] = _given({"task": options["callback"], "queue": options["callback_queue"]})
+    """What options say about other jobs, beside what the file says."""
+    ties = ties_of(options)
+    if "after" in ties and isinstance(told := asked.get("after"), list):
+        ties["after"] = [*told, *ties["after"]]
+    if "take" in ties and isinstance(told := asked.get("take"), Mapping):
+        ties["take"] = {**told, **ties["take"]}
     return ties
 
 

@@ -22,6 +22,7 @@ from dispatcher.domain.actions import (
     OrderStop,
     Park,
     Pin,
+    Release,
     Send,
     TakeExtended,
     Wait,
@@ -35,6 +36,7 @@ from dispatcher.domain.rules.pace import spread
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
+    CID,
     JOB_ID,
     RESULT,
     T0,
@@ -209,6 +211,9 @@ DROP_600 = (
     "its policies do not allow that much run time or cost in total "
     "(max_cost, max_runtime, extend.until, stop.after, stop.at)"
 )
+AFTER: dict[str, Any] = {"after": [f"job_{9:024x}"]}
+RELEASED = ev.Released(at=T0, cid=CID)
+AT_TEN_PAST = OrderStop(Reason.STOP_AT)
 GONE = observed(running_job(), Phase.GONE, at=T0 + 110)
 
 CASES: list[tuple[str, Job, float, Action]] = [
@@ -217,6 +222,16 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("pin", held_job(), 0, Pin()),
     ("post", pinned_job(), 0, Begin(Operation.POST)),
     ("settle_post", posting_job(), 0, Send(POST_KEY)),
+    # jobs that it comes after: nothing begins before they are over, and a stop still ends it
+    ("upstream", new_job(**AFTER), 0, Release()),
+    ("upstream", apply(new_job(**AFTER), waited(Reason.AWAITING_JOBS)), 70, Release()),
+    ("credit", apply(new_job(**AFTER), RELEASED), 0, HoldCredit()),
+    (
+        "policy_stop",
+        apply(new_job(**AFTER, policies=STOP_AT), waited(Reason.AWAITING_JOBS)),
+        600,
+        AT_TEN_PAST,
+    ),
     # its waits
     ("credit", apply(new_job(), ev.Woken(at=T0, by="credit")), 0, HoldCredit()),
     ("credit", after(new_job(), waited(Reason.AWAITING_CREDIT), ev.Woken(at=T0, by="x")), 0, HoldCredit()),
