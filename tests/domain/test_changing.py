@@ -141,6 +141,7 @@ def test_a_job_that_was_posted_in_steps_keeps_getting_them() -> None:
         (running(), {"stop": {"max_cost": 10}}, "$10.800 is committed already, more than the $10.000"),
         (running(), {"extend": {"by": "1h", "max_cost": 10}}, "$10.800 is committed already"),
         (running(stop={"max_cost": 3}), {"stop": {"max_cost": 50}}, "less than its time-out was posted"),
+        (at_place(0), {"retry": None}, "attempt 2 is decided already, and still comes"),
         (running(), {}, "nothing is different from what holds now"),
     ],
 )
