@@ -108,9 +108,9 @@ def _notes(job: Job, found: Change, now: float) -> Iterator[str]:
     if job.stop is not None:
         yield "the job is being stopped, and a stop always wins"
     retry = found.policies.retry
-    if job.wait is not None and job.wait.reason is Reason.RETRYING and touches(found.changed, "retry"):
-        if retry is None or retry.attempts < job.attempt:
-            yield f"attempt {job.attempt} is decided already, and still comes: stop the job if it is not to"
+    is_decided = job.wait is not None and job.wait.reason is Reason.RETRYING
+    if is_decided and touches(found.changed, "retry") and (retry is None or retry.attempts < job.attempt):
+        yield f"attempt {job.attempt} is decided already, and still comes: stop the job if it is not to"
     cap, committed = found.policies.max_cost(), job.spend.earlier + reserved_at_most(job)
     if cap is not None and cap < committed:
         yield (

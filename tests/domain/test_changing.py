@@ -71,6 +71,7 @@ def test_a_job_stays_where_it_is_however_its_places_are_ordered_anew(
     found, then = changed(job, retry=elsewhere(*places))
     assert found.place == then.place == index
     assert (then.market, then.account) == (job.market, job.account)
+    assert then.at_place == then.spec.places()[index]  # with what an hour may cost there from now on
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,21 @@ def test_what_was_warned_of_comes_again_only_where_its_limit_is_another(
     job = apply(job, ev.BudgetUsedUp(at=T0, scope="label:a", detail=""))
     _, then = changed(job, **patch)
     assert (then.warned, then.no_extends, then.budget_used_up) == (warned, no_extends, used_up)
+
+
+def test_what_is_held_for_a_further_attempt_is_measured_by_what_is_left() -> None:
+    retry = {"on": ["failed"], "attempts": 3}
+    job = create(enqueued(policies={"stop": {"max_cost": 1}, "retry": retry}))
+    over = ev.AttemptEnded(
+        at=T0, attempt=1, state=State.FAILED, reason=Reason.HOST_QUIT, ending=Ending(at=T0),
+        settled=Decimal("0.5"), why="on", place=0, retry_at=T0,
+    )  # fmt: skip
+    job = apply(job, over)
+    event = held(job)
+    quote = event.quote.model_copy(update={"seconds": 500, "amount": Decimal("0.5")})
+    job = apply(job, event.model_copy(update={"quote": quote}))
+    assert changed(job, poll={"every": "1m"})[1].quote == quote
+    assert changed(job, stop={"max_cost": 2})[1].quote is None
 
 
 def test_fields_are_touched_by_name_not_by_the_beginning_of_their_letters() -> None:

@@ -219,6 +219,11 @@ def test_what_was_held_for_the_post_is_held_anew(
     assert before.quote is not None
     assert world.parts.ledger.view(DEFAULT).held == before.quote.amount
     ask(world, job_id, **patch)
+    if trouble is not frozen:
+        world.work()
+        anew = world.job(job_id).quote
+        assert anew is not None
+        assert world.parts.ledger.view(DEFAULT).held == anew.amount < before.quote.amount
     world.network.faults.replace([])
     world.parts.ledger.thaw(DEFAULT)
     world.run_for(300)
