@@ -8,6 +8,7 @@ from typing import Any
 from dispatcher import settings as settings_module
 from dispatcher.domain.ids import JobId
 from dispatcher.engine.parts import Limits, Parts, Timing
+from dispatcher.ops.callbacks import CeleryCallbacks
 from dispatcher.ops.clock import monotonic, parse_clock
 from dispatcher.ops.journal import JobJournal
 from dispatcher.ops.scrub import Scrubber
@@ -53,6 +54,7 @@ def build(settings: Settings, app: Any) -> Runtime:
         clock=clock,
         waker=CeleryWaker(app),
         observer=JobJournal(),
+        callbacks=CeleryCallbacks(app, settings.callback_queue),
         new_id=new_id,
         timing=Timing(
             lease=settings.lease.total_seconds(),
@@ -61,6 +63,7 @@ def build(settings: Settings, app: Any) -> Runtime:
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
         limits=Limits(jobs=settings.jobs_at_most),
+        policy_sets=settings.policy_sets,
         own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),
         scrub=Scrubber(settings.secrets()).text,
     )
@@ -87,6 +90,7 @@ def _provider(settings: Settings, account: Account, traffic: Traffic, clock: Clo
         clock,
         apis=Apis.at(account.api_url, account.ipfs_api_url, account.ipfs_gateway_url),
         requests_per_second=account.requests_per_second,
+        polls_per_minute=account.polls_per_minute,
     )
 
 

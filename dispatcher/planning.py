@@ -11,6 +11,7 @@ from dispatcher.domain.planned import Planned, plan_request
 from dispatcher.domain.request import JobRequest, parse_many
 from dispatcher.library import parts as _parts
 from dispatcher.ops.clock import WallClock
+from dispatcher.settings import policy_sets as _sets
 
 
 def plan(
@@ -23,10 +24,12 @@ def plan(
     """What will happen to `request`, and what it costs, by the rules that will decide. Nothing is stored or spent.
 
     `runs_for`: how long the job works (default: as long as it is allowed); `rate_per_hour`: US dollars with the fee;
-    without it the network is asked for the market's price and the balance.
-    Raises `InvalidRequest`, and without `rate_per_hour` `ProviderError`, `SettingsError`.
+    without it the network is asked for the market's price and the balance. A set of policies that the request names
+    is read from the settings. Raises `InvalidRequest`, and without `rate_per_hour` `ProviderError`, `SettingsError`.
     """
     (parsed,) = parse_many([request])
+    if parsed.policy is not None:
+        parsed = parsed.with_set(_sets())
     seconds = None if runs_for is None else parse_duration(runs_for).total_seconds()
     queued = parse_duration(queued_for).total_seconds()
     if rate_per_hour is not None:

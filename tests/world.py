@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from dispatcher.domain.callback import Message
+from dispatcher.domain.errors import BrokerUnavailable
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job
@@ -63,6 +65,19 @@ class BellQueue:
         self.rung.extend((follow_up, job_id) for job_id in job_ids)
 
 
+class Receiver:
+    """The application's queue: keeps the callbacks that were sent; while `down`, the broker is away."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.down = False
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise BrokerUnavailable("the broker is away")
+        self.sent.append(message)
+
+
 class Recorder:
     """Remembers every event that observers are told."""
 
@@ -98,6 +113,7 @@ class World:
         options: Options | None = None,
         timing: Timing | None = None,
         requests_per_second: float = 1000.0,
+        polls_per_minute: float | None = None,
         latency: float = 0.0,
     ) -> None:
         credits_usd = accounts or {"default": "100"}
@@ -112,9 +128,9 @@ class World:
         )
         self.keyed = self.network.options.generation == 3
         self.transport = SimulatedTransport(self.network, waited=self.clock.move, latency=latency)
-        self.bell, self.recorder = BellQueue(), Recorder()
+        self.bell, self.recorder, self.receiver = BellQueue(), Recorder(), Receiver()
         self.traffic: Traffic = MemoryTraffic()
-        self.requests_per_second = requests_per_second
+        self.requests_per_second, self.polls_per_minute = requests_per_second, polls_per_minute
         numbers = itertools.count(1)
         self.parts = Parts(
             store=MemoryStore(),
@@ -123,6 +139,7 @@ class World:
             clock=self.clock,
             waker=self.bell,
             observer=self.recorder,
+            callbacks=self.receiver,
             new_id=lambda: JobId(f"job_{next(numbers):024x}"),
             timing=timing or Timing(),
             stamps=lambda _: not self.keyed,
@@ -136,6 +153,7 @@ class World:
             self.clock,
             apis=APIS,
             requests_per_second=self.requests_per_second,
+            polls_per_minute=self.polls_per_minute,
         )
 
     def undisciplined(self, name: str) -> Provider:
@@ -228,6 +246,7 @@ class World:
         told, kept = replay(self.parts.store.events(job_id)), self.job(job_id)
         sought = {"looks", "held_until", "clear_at", "failed", "looked_at", "error", "hopeless"}
         looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
+        looks |= {"held_pressing", "output_at", "results"}
         for name in type(kept).model_fields:
             if name in {"version", "updated_at"}:
                 continue

@@ -136,12 +136,20 @@ def network_command(as_json: bool) -> None:
             lane["account"],
             lane["api"],
             f"{lane['requests_per_second']:g}/s, {lane['available_now']} now",
+            _looks(lane),
             f"until {lane['paused_until']}" if lane["paused_until"] else "no",
             _breaker(lane),
         )
         for lane in seen
     ]
-    print_table(["account", "API", "rate limit", "paused", "breaker"], rows)
+    print_table(["account", "API", "rate limit", "looks", "paused", "breaker"], rows)
+
+
+def _looks(lane: dict[str, Any]) -> str:
+    if lane["polls_now"] is None:
+        return "not counted"
+    waiting = f", the last that waits at {lane['polls_wait_until']}" if lane["polls_wait_until"] else ""
+    return f"{lane['polls_per_minute']:g}/min, {lane['polls_now']} now{waiting}"
 
 
 def _breaker(lane: dict[str, Any]) -> str:

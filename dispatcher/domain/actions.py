@@ -19,6 +19,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """See whether the jobs that it comes after are over, and take over what is to be taken from them."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldCredit:
     """Ask the price, and set the credits for the first posting aside."""
 
@@ -83,6 +88,23 @@ class OrderStop:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """So much of a limit is used up that it is worth a warning. `limit`: the policy's field, `share`: the part."""
+
+    limit: str
+    share: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndExtends:
+    """So much of a limit is used up that the job gets no more time by itself."""
+
+    limit: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class DropExtension:
     """An operator's extension cannot be had."""
 
@@ -114,6 +136,7 @@ class Finish:
 Action = (
     Nothing
     | Wait
+    | Release
     | HoldCredit
     | Pin
     | Begin
@@ -125,6 +148,8 @@ Action = (
     | Park
     | Look
     | OrderStop
+    | Warn
+    | EndExtends
     | DropExtension
     | GiveUp
     | Collect
@@ -141,6 +166,8 @@ class Due:
     action: Action
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None
+    """The policy's field under which the rule acts, by its name in a request (`stop.after`); None for other rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +178,4 @@ class Decision:
     rule: str
     follow_up: FollowUp = FollowUp.DISPATCH
     reason: Reason | None = None
+    policy: str | None = None

@@ -16,6 +16,7 @@ from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault
 from dispatcher.domain.ids import AccountName
 from dispatcher.domain.money import format_usd, parse_usd
+from dispatcher.domain.names import SCOPED, scope_name
 from dispatcher.domain.request import JobSpec
 from dispatcher.domain.view import timestamp
 
@@ -25,9 +26,6 @@ Scope = NewType("Scope", str)
 OWN: Final = Scope("job")
 """Stands for the job itself where its own `max_cost` is the budget."""
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-_SCOPE = re.compile(rf"account:{_NAME}|label:{_NAME}(?:=.{{0,200}})?", re.DOTALL)
-_SCOPE_WAY_OUT = "write account:NAME, label:NAME or label:NAME=VALUE"
 _LIMIT_WAY_OUT = "write US dollars and the window: 50/day, 200/month, or 50 for a total"
 
 
@@ -108,9 +106,11 @@ def parse_window(window: object) -> Window:
 
 
 def _scope_fault(scope: object) -> Fault | None:
-    if isinstance(scope, str) and _SCOPE.fullmatch(scope):
-        return None
-    return Fault("scope", f"{str(scope)[:80]!r} is nobody's spending: {_SCOPE_WAY_OUT}")
+    try:
+        scope_name(scope)
+    except ValueError as e:
+        return Fault("scope", str(e))
+    return None
 
 
 def _limit(limit: object) -> tuple[Window, Decimal]:
@@ -128,7 +128,7 @@ def scopes_of(spec: JobSpec, account: AccountName) -> tuple[Scope, ...]:
     found = [f"account:{account}"]
     for name, value in spec.labels.items():
         found.append(f"label:{name}")
-        if re.fullmatch(_NAME, value):
+        if re.fullmatch(SCOPED, value):
             found.append(f"label:{value}")
         found.append(f"label:{name}={value}")
     return tuple(Scope(scope) for scope in dict.fromkeys(found))

@@ -26,6 +26,7 @@
         StoreUnavailable    cannot be reached
         LeaseLost           somebody else has the job now; nothing was saved
         UnreadableRecord    what is kept of a job cannot be read; it is left as it is
+      BrokerUnavailable   the message broker cannot be reached: it may not have taken what was sent
       Bug                 a promise of the code itself is broken
 
 Errors are translated once, where the outside comes in, with the cause kept. No message holds a secret.
@@ -250,6 +251,10 @@ class UnreadableRecord(StoreError):
             f"{what} of {job_id} cannot be read: a newer version wrote it, or it is damaged. Run the version that "
             f"wrote it, or see `dispatcher dead show {job_id}`"
         )
+
+
+class BrokerUnavailable(DispatcherError):
+    """The message broker cannot be reached: what was sent may not have been taken."""
 
 
 class Bug(DispatcherError):

@@ -53,6 +53,12 @@ class Remote(Record):
     """What the last look brought instead of the record."""
     held_until: float | None = None
     """The next look was held back until then."""
+    held_pressing: bool = False
+    """It was held back although it goes before those that can wait."""
+    output_at: float | None = None
+    """When the job last put something out, where the network shows that while it runs."""
+    results: dict[str, str] = {}
+    """What it shows of its results while it runs, as far as a policy asks for it."""
     extended_at: float | None = None
     """When the last extension was confirmed: the index may show the old time-out for a while."""
 
@@ -159,6 +165,8 @@ class Spend(Record):
     """Held for extensions that a stop overtook before they were answered: they may have landed."""
     earlier: Usd = Decimal(0)
     """What earlier attempts did cost. The two above are of this attempt."""
+    kept: Usd = Decimal(0)
+    """What stays held, at most, of what the last attempt did not use, until the next one is held for."""
     settled: Usd | None = None
     """What it did cost with all attempts, once it ended."""
 
@@ -253,8 +261,12 @@ class Job(Record):
     """The how-manieth attempt this is. All that is above from `wait` on, but the counts of calls, is of this one."""
     place: int = 0
     """Which of the spec's places it runs at."""
+    site: Place | None = None
+    """That place as it was when the attempt went there, whatever becomes of the policies; None: the request's own."""
     passed: int = 0
     """Places that were passed over, one after another, since the attempt began or the last wait for a price."""
+    awaited: bool = False
+    """One of these is worth waiting for: it asks for too much, or its account is not in the settings."""
     rapid: int = 0
     """Attempts in a row, up to the last one, that ended rapidly."""
     earlier: tuple[Attempt, ...] = ()
@@ -272,8 +284,7 @@ class Job(Record):
     @property
     def at_place(self) -> Place:
         """Where this attempt is to run, or runs."""
-        places = self.spec.places()
-        return places[self.place % len(places)]
+        return self.spec.places()[0] if self.site is None else self.site
 
     @property
     def account(self) -> AccountName:

@@ -4,13 +4,26 @@ from dispatcher.domain.events import Looked, Observed
 from dispatcher.domain.job import Remote
 from dispatcher.domain.words import Phase
 
-_KEPT = {"timeout", "started_at", "ended_at", "node", "result_cid", "status", "rate_per_hour"}
+_KEPT = {
+    "timeout",
+    "started_at",
+    "ended_at",
+    "node",
+    "result_cid",
+    "status",
+    "rate_per_hour",
+    "output_at",
+    "results",
+}
 
 
 def looked(remote: Remote, seen: Observed) -> Looked | Observed:
     """`seen` if it tells anything that the record does not hold already; otherwise only that somebody looked."""
-    unchanged = all(getattr(remote, name) == value for name, value in seen.shown().items())
-    return Looked(at=seen.at) if unchanged and remote.seen_at is not None else seen
+    moving = seen.moving()
+    unchanged = all(
+        getattr(remote, name) == value for name, value in seen.shown().items() if name not in moving
+    )
+    return Looked(at=seen.at, **moving) if unchanged and remote.seen_at is not None else seen
 
 
 def gone(remote: Remote, now: float) -> Observed:

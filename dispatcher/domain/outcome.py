@@ -33,6 +33,13 @@ class Outcome:
     detail: str = ""
 
 
+_SOFT = {
+    "stop.after": Reason.STOP_AFTER,
+    "stop.at": Reason.STOP_AT,
+    "stop.max_cost": Reason.MAX_COST,
+}
+"""Why a job ended that got no more time for the sake of a limit (`stop.soft`)."""
+
 _INVALID = frozenset({"validation-error", "init error", "logistics-error"})
 
 
@@ -99,6 +106,8 @@ def expiry_reason(job: Job) -> Reason:
         return Reason.REFUSED
     if job.wait is not None and job.wait.reason in MONEY_WAITS:
         return MONEY_WAITS[job.wait.reason]
+    if job.no_extends is not None:
+        return _SOFT[job.no_extends]
     if extends_used_up(job):
         return Reason.MAX_EXTENDS
     whole = job.remote is not None and job.remote.timeout >= wanted_seconds(job)

@@ -14,11 +14,13 @@ from dispatcher.domain.actions import (
     Wait,
 )
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules.chaining import upstream
 from dispatcher.domain.rules.ending import finished, over, vanished
 from dispatcher.domain.rules.extending import ordered_extend, policy_extend, settle_extend
 from dispatcher.domain.rules.money import credit, credit_patience
 from dispatcher.domain.rules.polling import poll
 from dispatcher.domain.rules.posting import pin, post, refused_post, settle_post
+from dispatcher.domain.rules.soft import soft_steps
 from dispatcher.domain.rules.stopping import policy_stop, stop, stop_before_posting
 from dispatcher.domain.rules.unkeyed import find_extension, find_post
 
@@ -26,6 +28,7 @@ Rule = Callable[[Job], Due | None]
 
 RULES: Final[tuple[Rule, ...]] = (
     finished,
+    soft_steps,
     policy_stop,
     stop_before_posting,
     settle_post,
@@ -39,6 +42,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ordered_extend,
     policy_extend,
     poll,
+    upstream,
     credit_patience,
     credit,
     pin,
@@ -66,4 +70,4 @@ def plan(job: Job, now: float) -> Decision:
     """The next action for `job` at `now` (unix seconds), or a `Wait` until the earliest that any rule names."""
     due = upcoming(job, now)
     action = due.action if due.at <= now else Wait(due.at)
-    return Decision(action, due.rule, due.follow_up, due.reason)
+    return Decision(action, due.rule, due.follow_up, due.reason, due.policy)

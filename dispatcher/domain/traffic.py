@@ -1,11 +1,12 @@
 """How calls to a network are held back, as values: how urgent a call is, what its answer says about the network, and
 by which limits it is let go.
 
-Three things hold a call back. The rate limit of its account: a bucket that fills at `rate`; what is less urgent
+Four things hold a call back. The rate limit of its account: a bucket that fills at `rate`; what is less urgent
 leaves a part of it to what is more urgent. A pause that the network asked the account for (429, or 503 with
 Retry-After). The breaker of the API: after many failures in a row it opens, and lets single calls try whether the
-network is back. Stops and extensions pass the breaker, and a pause after a while: a stop that comes too late, or an
-extension, costs somebody's money or work.
+network is back. And the budget of looks: the jobs of an account share so many a minute, those that press go first,
+the others one after another. Stops and extensions pass the breaker, and a pause after a while: a stop that comes too
+late, or an extension, costs somebody's money or work.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,14 @@ class Urgency(StrEnum):
         return self in (Urgency.STOP, Urgency.EXTEND)
 
 
+class Looking(StrEnum):
+    """How a look at a job stands to the looks at others, where an account's looks are counted."""
+
+    PRESSING = "pressing"  # something runs out for the job: it goes first
+    AGAIN = "again"  # it was held back before, and its turn has come
+    NEW = "new"  # it takes its place behind those that wait
+
+
 class Outcome(StrEnum):
     """What the end of a call says about the network."""
 
@@ -44,6 +53,7 @@ class HeldBy(StrEnum):
     RATE = "rate"
     PAUSE = "pause"
     BREAKER = "breaker"
+    LOOKS = "looks"
 
 
 class Change(StrEnum):
@@ -82,10 +92,20 @@ class Limits:
     """The longest that a call waits for its place in the bucket before it asks again."""
     ahead: float
     """What was written down by a clock that is further ahead than this is forgotten: it was another clock."""
+    looks: float | None = None
+    """Looks at jobs a second, besides; None: they are not counted."""
+    looks_burst: float = 0.0
+    """Looks at once."""
 
     @classmethod
-    def of(cls, requests_per_second: float, *, speed: float = 1.0) -> "Limits":
-        """The limits for an account. All are the wall's seconds, of which the clock makes `speed` each."""
+    def of(
+        cls, requests_per_second: float, *, speed: float = 1.0, polls_per_minute: float | None = None
+    ) -> "Limits":
+        """The limits for an account. All are the wall's seconds, of which the clock makes `speed` each.
+
+        Within any minute no more than `polls_per_minute` looks go out: a burst, and what fills up meanwhile.
+        """
+        looks_burst = 0.0 if polls_per_minute is None else max(polls_per_minute / 10, 2.0)
         return cls(
             rate=requests_per_second / speed,
             burst=max(2 * requests_per_second, 4.0),
@@ -98,6 +118,8 @@ class Limits:
             trial=30.0 * speed,
             queue=30.0 * speed,
             ahead=60.0 * speed,
+            looks=None if polls_per_minute is None else (polls_per_minute - looks_burst) / 60 / speed,
+            looks_burst=looks_burst,
         )
 
     def needed(self, urgency: Urgency) -> float:
@@ -111,6 +133,10 @@ class Limits:
                 return 1.0 + (self.burst - 1.0) / 4
             case Urgency.LOOK:
                 return 1.0 + (self.burst - 1.0) / 2
+
+    def needed_to_look(self, looking: Looking) -> float:
+        """How much must be left of the looks at once: half of them is kept for what presses."""
+        return 1.0 if looking is Looking.PRESSING else 1.0 + (self.looks_burst - 1.0) / 2
 
 
 def queue_of(urgency: Urgency) -> str:

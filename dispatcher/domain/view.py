@@ -74,6 +74,18 @@ def crashed(trouble: Trouble | None) -> dict[str, Any] | None:
     }
 
 
+def _ties(job: Job) -> dict[str, Any]:
+    """What it comes after, what it takes from those jobs, and which task is sent when it is over."""
+    spec = job.spec
+    return {
+        "after": [{"id": each.id, "on": each.on} for each in spec.after],
+        "take": {place: {"job": each.job, "field": each.field} for place, each in spec.take.items()},
+        "callback": None
+        if spec.callback is None
+        else {"task": spec.callback.task, "queue": spec.callback.queue},
+    }
+
+
 def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]:
     """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`.
 
@@ -115,5 +127,6 @@ def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]
             "allowed_usd": None if spent.allowed is None else format_usd(spent.allowed),
             "settled_usd": None if job.spend.settled is None else format_usd(job.spend.settled),
         },
+        **_ties(job),
         "policies": job.spec.policies.model_dump(mode="json", exclude_none=True),
     }

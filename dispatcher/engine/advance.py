@@ -6,8 +6,19 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import Action, Collect, DropExtension, Nothing, OrderStop, Send, Wait
-from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
+from dispatcher.domain.actions import (
+    Action,
+    Collect,
+    DropExtension,
+    EndExtends,
+    Nothing,
+    OrderStop,
+    Send,
+    Wait,
+    Warn,
+)
+from dispatcher.domain.attempts import attempts_left, ends_the_job
+from dispatcher.domain.costs import extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
 from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import Job
@@ -16,7 +27,9 @@ from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Reason
-from dispatcher.engine import crashes
+from dispatcher.engine import changing, crashes
+from dispatcher.engine.attempts import close_books, is_between, settle_last
+from dispatcher.engine.closing import close
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
 from dispatcher.ports.store import Claim, Command, Next
@@ -68,11 +81,14 @@ class _Turn:
         self._unsaved: list[tuple[Job, ev.Event]] = []
         self._taken = 0
         self._result: dict[str, Any] | None = None
+        self._document: bytes | None = None
         self._found = _perhaps_sent(claim)
 
     def run(self) -> Job:
         if self._job.state.is_final:
             return self._close_again()
+        if is_between(self._job):
+            settle_last(self._parts, self._job)  # whoever ended the attempt may have died before that
         for _ in range(_STEPS_AT_MOST):
             self._take_commands()
             decision = plan(self._job, self._parts.clock.now())
@@ -81,13 +97,17 @@ class _Turn:
                     return self._close()
                 case Wait(until):
                     return self._release(Next(until, decision.follow_up))
-                case OrderStop() | DropExtension():
+                case OrderStop() | DropExtension() | Warn() | EndExtends():
                     pass  # only the record changes: nothing to write down first
                 case _:
                     self._save(decision.action)
             performed = perform(self._parts, self._job, decision.action, found=self._found)
             self._result = performed.result or self._result
-            self._happened(performed.events, decision.rule)
+            self._document = performed.document or self._document
+            self._happened(performed.events, decision.rule, decision.policy)
+            if any(isinstance(event, ev.AttemptEnded) for event in performed.events):
+                self._save(Nothing())  # as at the end of the job: its books are closed only then
+                settle_last(self._parts, self._job)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
 
     def _take_commands(self) -> None:
@@ -95,9 +115,12 @@ class _Turn:
             self._taken += 1
             self._happened(_events_of(self._job, command, self._parts.clock.now()))
 
-    def _happened(self, events: Sequence[ev.Event], rule: str | None = None) -> None:
+    def _happened(
+        self, events: Sequence[ev.Event], rule: str | None = None, policy: str | None = None
+    ) -> None:
+        cause = {} if rule is None else {"rule": rule, "policy": policy}
         for happened in events:
-            event = happened if rule is None else happened.model_copy(update={"rule": rule})
+            event = happened.model_copy(update=cause)
             self._job = apply(self._job, event)
             self._unsaved.append((self._job, event))
 
@@ -119,17 +142,20 @@ class _Turn:
             lease=lease,
             taken=self._taken,
             result=self._result,
+            document=self._document,
             durable=_is_paid(self._job, before),
         )
-        self._taken, self._result = 0, None
+        self._taken, self._result, self._document = 0, None, None
         self._tell()
 
     def _close(self) -> Job:
         """The job ended. That is saved first, since only the lease says that no other worker has it; its holds are
-        closed then, and last it is taken off the agenda, so that whoever dies in between is followed by another."""
+        closed then, others are told, and last it is taken off the agenda, so that whoever dies in between is followed
+        by another. A callback that cannot be sent keeps it there."""
         self._save(Nothing())
-        self._parts.ledger.settle(self._job.account, self._job.id, self._job.spend.settled or ZERO)
-        return self._release(None)
+        self._taken = len(self._claim.commands)  # a job that is over takes none in
+        close_books(self._parts, self._job)
+        return self._release(close(self._parts, self._job))
 
     def _close_again(self) -> Job:
         """The job was over when it was claimed: a late message, or whoever ended it died before it was closed."""
@@ -146,6 +172,7 @@ class _Turn:
             retention=self._parts.pace(self._parts.timing.retention),
             taken=self._taken,
             result=self._result,
+            document=self._document,
         )
         self._tell()
         return self._job
@@ -187,8 +214,8 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         return []
     match command.kind:
         case "stop":
-            if job.stop is not None:
-                return []
+            if job.stop is not None and (ends_the_job(job.stop) or attempts_left(job) == 0):
+                return []  # else it is a policy's, of this attempt alone
             return [ev.StopOrdered(at=now, reason=Reason.OPERATOR, by=command.by)]
         case "extend":
             if (refusal := extension_refusal(job, command.seconds)) is not None:
@@ -204,9 +231,14 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
             # Once is enough: what was woken and has not been tried again since waits for something else now.
             asleep = job.wait is not None and job.wait.last > 0
             return [ev.Woken(at=now, by=command.by)] if asleep else []
+        case "upstream":
+            asleep = job.wait is not None and job.wait.reason is Reason.AWAITING_JOBS and job.wait.last > 0
+            return [ev.Woken(at=now, by=command.by)] if asleep else []
         case "unreadable":
             _log.error("command_unreadable", job=job.id)
             return []
+        case "policies":
+            return changing.taken_in(job, command, now)
         case "mended":
             return [ev.Mended(at=now, what=command.detail)]
         case "adopt":
@@ -218,7 +250,7 @@ def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
     remote = job.remote
     if remote is None or remote.is_over or job.call is not None or job.stop is not None or job.quote is None:
         return []
-    if remote.address == address:
+    if address in {remote.address, *(attempt.address for attempt in job.earlier)}:
         return []
     seconds, hourly = job.quote.seconds, highest_rate(job) or job.quote.rate_per_hour
     amount = price_at_most(hourly, seconds)

@@ -1,6 +1,6 @@
 """Requests come in: each is stored whole, in one atomic step, and only then the bell is rung."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dispatcher.domain.cid import cid_of
 from dispatcher.domain.definition import canonical_json
@@ -8,13 +8,16 @@ from dispatcher.domain.definition.stamp import stamp
 from dispatcher.domain.errors import InvalidRequest, RequestConflict, TooManyJobs
 from dispatcher.domain.events import Enqueued
 from dispatcher.domain.faults import Fault, among
+from dispatcher.domain.fitting import accounts_of
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.leaks import own_secret_faults
 from dispatcher.domain.lifecycle import create
-from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest
+from dispatcher.domain.request import DEFINITION_AT_MOST, JobRequest, with_sets
 from dispatcher.domain.words import FollowUp
 from dispatcher.engine.bell import ring
+from dispatcher.engine.fitting import unfit
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.upstreams import Upstreams, request_ids
 from dispatcher.ports.store import Added, NewJob
 
 
@@ -23,17 +26,47 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
 
     A request whose id is known gives the job that is there. Raises `RequestConflict` if that job asked for
     something else; the other requests of the same call are stored all the same, and sending them again is
-    harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that holds a
-    secret of the dispatcher's own or whose definition is too large with its stamp, or `TooManyJobs`.
+    harmless if they have request ids. Nothing is stored if it raises `InvalidRequest`, for a request that names a set
+    of policies that is not there, that holds a secret of the dispatcher's own, whose definition is too large with its
+    stamp, whose policies its network or its labels do not allow for, or that comes after a job that it cannot come
+    after; or `TooManyJobs`. What names an earlier request of the same call by its request id is not stored if that one
+    is in conflict, and neither is what stands behind it.
     """
+    requests = with_sets(requests, parts.policy_sets)
     _refuse_own_secrets(parts, requests)
+    _refuse_unfit(parts, requests)
     _refuse_too_many(parts, requests)
-    added = parts.store.add(_new_jobs(parts, requests))
-    ring(parts.waker, FollowUp.DISPATCH, [item.id for item in added if item.new])
-    for request, item in zip(requests, added, strict=True):
-        if not item.same_request:
-            raise RequestConflict(request.request_id or "", item.id)
+    upstreams, new = Upstreams(parts, requests), _new_jobs(parts, requests)
+    added: list[Added] = []
+    for wave in _waves(new):
+        stored = parts.store.add([upstreams.resolved(item) for item in wave])
+        ring(parts.waker, FollowUp.DISPATCH, [item.id for item in stored if item.new])
+        for item, found in zip(wave, stored, strict=True):
+            _refuse_conflict(item, found)
+            upstreams.known(item.job.spec.request_id, found.id)
+        added += stored
     return added
+
+
+def _refuse_conflict(new: NewJob, found: Added) -> None:
+    if not found.same_request:
+        raise RequestConflict(new.job.spec.request_id or "", found.id)
+
+
+def _waves(new: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+    """The jobs in their order, in few parts: what names an earlier one by its request id stands in a later part, for
+    only when that one was stored its id is known."""
+    wave: list[NewJob] = []
+    names: set[str] = set()
+    for item in new:
+        if wave and names & request_ids(item.job.spec):
+            yield wave
+            wave, names = [], set()
+        wave.append(item)
+        if item.job.spec.request_id is not None:
+            names.add(item.job.spec.request_id)
+    if wave:
+        yield wave
 
 
 def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
@@ -60,6 +93,14 @@ def _refuse_own_secrets(parts: Parts, requests: Sequence[JobRequest]) -> None:
         raise InvalidRequest(faults)
 
 
+def _refuse_unfit(parts: Parts, requests: Sequence[JobRequest]) -> None:
+    faults: list[Fault] = []
+    for index, request in enumerate(requests):
+        faults.extend(among(unfit(parts, request), index, len(requests)))
+    if faults:
+        raise InvalidRequest(faults)
+
+
 def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:
     """Several that enqueue at once may go over the limit by what they enqueue: it keeps the server from filling up.
 
@@ -76,7 +117,7 @@ def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:
 
 def _new_job(parts: Parts, request: JobRequest) -> NewJob:
     now, job_id = parts.clock.now(), JobId(parts.new_id())
-    stamped = parts.stamps(request.account)
+    stamped = any(parts.stamps(account) for account in accounts_of(request))
     document = request.document()
     if stamped:
         document = canonical_json(stamp(request.definition, dispatch_id=job_id, attempt=1))

@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dispatcher.domain.callback import Message
+from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.policies.written import PolicySets
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
+from dispatcher.engine.uses import Uses
+from dispatcher.ports.callbacks import Callbacks
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
 from dispatcher.ports.provider import Providers
@@ -27,6 +32,8 @@ class Timing:
     """How old a balance may be when credits are held."""
     markets: float = 60.0
     """How old a market's price may be."""
+    uses: float = 60.0
+    """How old the use of a budget may be that stops jobs when it is used up."""
     credit_watch: float = 5.0
     """How often the balance is looked at while jobs wait for credit."""
     reconcile: float = 60.0
@@ -51,6 +58,15 @@ class Limits:
 
     jobs: int = 1_000_000
     """Records, those of jobs that are over included: `intake` refuses more."""
+    dependents: int = 10_000
+    """Jobs that come after one job: its end wakes them all within one lease."""
+
+
+class _NoBroker:
+    """For parts that are put together without a broker: no callback may get lost unnoticed."""
+
+    def send(self, message: Message) -> None:
+        raise Bug(f"there is no broker for the callback {message.task} of {message.about}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +83,15 @@ class Parts:
     timing: Timing = Timing()
     markets: Markets = field(default_factory=Markets)
     lists: Lists = field(default_factory=Lists)
+    uses: Uses = field(default_factory=Uses)
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
     limits: Limits = Limits()
+    policy_sets: PolicySets = field(default_factory=dict)
+    """What requests may name as their policy."""
     own_secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no request may hold: the settings' keys and passwords."""
+    callbacks: Callbacks = field(default_factory=_NoBroker)
     scrub: Callable[[str], str] = str
     """Takes secrets out of what is kept of an error."""
 

@@ -1,5 +1,6 @@
 """A compute network, seen through one account."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -8,7 +9,9 @@ from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
 from dispatcher.domain.outcome import RunReport
+from dispatcher.domain.traffic import Looking
 from dispatcher.domain.words import Phase
+from dispatcher.ports.traffic import Lane, LaneView
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,10 @@ class RemoteJob:
     defined: bool = False
     """Whether its definition is shown: the network fills it in from IPFS after a while."""
     project: ProjectAddress | None = None
+    output_at: float | None = None
+    """When something last came out of it, where the network shows that while it runs (`Capabilities.live_output`)."""
+    results: Mapping[str, str] = field(default_factory=dict)
+    """What it shows of its results while it runs, as text, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,9 @@ class Capabilities:
     extends: bool
     finds: bool
     """The account's jobs can be listed: the network can do that, and the account's project is known."""
+    live_output: bool = False
+    """Its record of a job shows what comes out of it while it runs (not so on Nosana: logs and results come with the
+    result document after the end; docs/nosana.md)."""
 
 
 class Provider(Protocol):
@@ -213,10 +223,18 @@ class Provider(Protocol):
 class Providers(Protocol):
     """Accounts by name."""
 
-    def account(self, name: AccountName, *, before: float | None = None) -> Provider:
+    def account(
+        self, name: AccountName, *, before: float | None = None, looking: Looking | None = None
+    ) -> Provider:
         """`before`: for a stop or an extension that is worth nothing after that (unix seconds): what holds calls back
-        lets it go in time. Raises `SettingsError` for an account that the settings do not know.
+        lets it go in time. `looking`: for a look at a job, which counts among the account's looks. Raises
+        `SettingsError` for an account that the settings do not know.
         """
         ...
 
     def names(self) -> tuple[AccountName, ...]: ...
+
+    def lanes(self, name: AccountName) -> tuple[tuple[Lane, LaneView], ...]:
+        """What holds the account's calls back now, for each API; the network is not asked. Empty where nothing is
+        ever held back, and for an account that the settings do not know."""
+        ...

@@ -46,10 +46,13 @@ class Command:
     It is kept until a worker has taken it into the record. `resolve`: an undecided post landed at `address`, or,
     without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
     no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
-    has the job go on as another one on the network; `detail` says what, and which address.
+    has the job go on as another one on the network; `detail` says what, and which address. `upstream`: a job that it
+    comes after is over. `policies`: `detail` is a part, as JSON, that is laid upon the policies that the job has then.
     """
 
-    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt"]
+    kind: Literal[
+        "stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt", "upstream", "policies"
+    ]
     by: str
     at: float
     seconds: int = 0
@@ -114,7 +117,8 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
     """Jobs, their logs, the agenda, the operators' commands, the dead letters."""
 
     def add(self, jobs: Sequence[NewJob]) -> list[Added]:
-        """Store jobs, each atomically with its request id, log, definition and due entry; in few round trips."""
+        """Store jobs, each atomically with its request id, log, definition, due entry, and its place among those that
+        come after other jobs; in few round trips."""
         ...
 
     def claim(self, job_id: JobId, *, now: float, lease: float) -> Claim | None:
@@ -135,6 +139,7 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
         durable: bool = False,
     ) -> Claim:
         """Replace the record and append to the log, if the lease still holds; renew it for `lease` seconds.
@@ -142,7 +147,8 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         `durable`: come back only when it would outlive a loss of power, where the store can say so.
 
         `taken`: how many of the claim's commands the record now contains; they are forgotten. The answer holds
-        those that are there now. `result`: the host's result document, kept beside the job.
+        those that are there now. `result`: the host's result document, kept beside the job. `document`: the job's
+        definition, compact JSON, instead of the one that it was stored with.
         Raises `LeaseLost`: nothing was saved.
         """
         ...
@@ -158,6 +164,7 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         retention: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
     ) -> bool:
         """Save as `save` does, set the agenda, and end the lease.
 
@@ -167,6 +174,12 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         Raises `LeaseLost`: nothing was saved.
         """
         ...
+
+    def dependents(self, job_id: JobId) -> list[JobId]:
+        """The jobs that come after this one, as far as they are kept; sorted. It need not be there itself."""
+        ...
+
+    def count_dependents(self, job_id: JobId) -> int: ...
 
     def load(self, job_id: JobId) -> Job | None: ...
 
@@ -215,7 +228,8 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         ...
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
-        """Leave a command for the job and make it due at once; False if there is no such job.
+        """Leave a command for the job and make it due at once; False if there is no such job, or if it is a change
+        of policies and too many commands wait already.
 
         A stop also revives a dead letter, and gives the job as many tries as a new one. Other commands wait there.
         """
@@ -264,9 +278,11 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         """How many jobs wait for the account's credit."""
         ...
 
-    def is_pinned(self, cid: Cid) -> bool: ...
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
+        """Whether this account pinned it: others may pin where its hosts do not look."""
+        ...
 
-    def mark_pinned(self, cid: Cid) -> None: ...
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None: ...
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         """Whose jobs the account's are on the network, as last noted."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency
+from dispatcher.domain.traffic import Change, HeldBy, Limits, Looking, Outcome, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class LaneView:
     """For an open breaker: from when on a call may try whether the network is back."""
     failures: int
     """Failures in a row."""
+    looks: float | None = None
+    """Looks that could go out at once; None where they are not counted."""
+    looks_until: float | None = None
+    """When the last of the looks that wait has its turn; None if none waits."""
 
     def breaker(self, now: float) -> Literal["closed", "open", "half-open"]:
         """Half-open: the next call may try whether the network is back."""
@@ -70,9 +74,20 @@ class Traffic(Protocol):
     """Any number of workers ask the same instance, or instances on the same server."""
 
     def admit(
-        self, lane: Lane, *, urgency: Urgency, now: float, limits: Limits, before: float | None = None
+        self,
+        lane: Lane,
+        *,
+        urgency: Urgency,
+        now: float,
+        limits: Limits,
+        before: float | None = None,
+        looking: Looking | None = None,
     ) -> Admitted | Held:
-        """Whether a call may go out. `before`: a stop or an extension is worth nothing after that (unix seconds)."""
+        """Whether a call may go out. `before`: a stop or an extension is worth nothing after that (unix seconds).
+
+        `looking`: it is a look at a job, and counts as one. Whoever is held back comes again as `AGAIN`, not before
+        his turn, which `Held.until` names.
+        """
         ...
 
     def answered(

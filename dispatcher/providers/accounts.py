@@ -5,7 +5,9 @@ from contextlib import suppress
 
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName
+from dispatcher.domain.traffic import Looking
 from dispatcher.ports.provider import Provider
+from dispatcher.ports.traffic import Lane, LaneView
 from dispatcher.providers.disciplined import Disciplined
 
 
@@ -15,7 +17,9 @@ class Accounts:
     def __init__(self, providers: Mapping[AccountName, Provider]) -> None:
         self._providers = dict(providers)
 
-    def account(self, name: AccountName, *, before: float | None = None) -> Provider:
+    def account(
+        self, name: AccountName, *, before: float | None = None, looking: Looking | None = None
+    ) -> Provider:
         """As the port says; the error has the way out for a name that the settings do not know."""
         try:
             provider = self._providers[name]
@@ -27,7 +31,9 @@ class Accounts:
             )
             raise SettingsError(f"account {name!r} is not in the settings: set {variable}") from None
         if before is not None and isinstance(provider, Disciplined):
-            return provider.by(before)
+            provider = provider.by(before)
+        if looking is not None and isinstance(provider, Disciplined):
+            provider = provider.for_look(looking)
         return provider
 
     def disciplined(self) -> tuple[Disciplined, ...]:
@@ -36,6 +42,11 @@ class Accounts:
 
     def names(self) -> tuple[AccountName, ...]:
         return tuple(self._providers)
+
+    def lanes(self, name: AccountName) -> tuple[tuple[Lane, LaneView], ...]:
+        """As the port says."""
+        provider = self._providers.get(name)
+        return provider.lanes() if isinstance(provider, Disciplined) else ()
 
     def close(self) -> None:
         """Close the connections of all providers."""

@@ -8,7 +8,7 @@ question before each call and nothing after it.
 import copy
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ import structlog
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.errors import NotSent, ProviderError, StoreError
 from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, ProjectAddress, RemoteAddress
-from dispatcher.domain.traffic import Change, HeldBy, Limits, Outcome, Urgency, outcome_of
+from dispatcher.domain.traffic import Change, HeldBy, Limits, Looking, Outcome, Urgency, outcome_of
 from dispatcher.domain.view import timestamp
 from dispatcher.domain.words import Phase
 from dispatcher.ports.clock import Clock
@@ -58,15 +58,24 @@ class Apis:
 
 
 class Disciplined:
-    """See the module. `requests_per_second` is the account's rate, by the wall clock. Threads may share it."""
+    """See the module. `requests_per_second` and `polls_per_minute`, looks at its jobs, are the account's, by the wall
+    clock. Threads may share it."""
 
     def __init__(
-        self, provider: Provider, traffic: Traffic, clock: Clock, *, apis: Apis, requests_per_second: float
+        self,
+        provider: Provider,
+        traffic: Traffic,
+        clock: Clock,
+        *,
+        apis: Apis,
+        requests_per_second: float,
+        polls_per_minute: float | None = None,
     ) -> None:
         self._provider, self._traffic, self._clock, self._apis = provider, traffic, clock, apis
-        self._rate = requests_per_second
-        self._limits = Limits.of(requests_per_second, speed=clock.speed)
+        self._rate, self._polls = requests_per_second, polls_per_minute
+        self._limits = Limits.of(requests_per_second, speed=clock.speed, polls_per_minute=polls_per_minute)
         self._before: float | None = None
+        self._looking: Looking | None = None
 
     def __repr__(self) -> str:
         return f"Disciplined({self._provider!r})"
@@ -92,18 +101,33 @@ class Disciplined:
     def requests_per_second(self) -> float:
         return self._rate
 
+    @property
+    def polls_per_minute(self) -> float | None:
+        return self._polls
+
     def by(self, before: float) -> "Disciplined":
         """The same account for a stop or an extension that is worth nothing after `before` (unix seconds)."""
         hurried = copy.copy(self)
         hurried._before = before
         return hurried
 
+    def for_look(self, looking: Looking) -> "Disciplined":
+        """The same account for a look at one of its jobs, which is counted."""
+        counting = copy.copy(self)
+        counting._looking = looking
+        return counting
+
     def lanes(self) -> tuple[tuple[Lane, LaneView], ...]:
         """The lanes of this account as they stand, that of posts, stops and looks first. Asks the store alone."""
         names = dict.fromkeys((self._apis.calls, self._apis.pins, self._apis.results))
         lanes = [self._lane(api) for api in names]
         now = self._clock.now()
-        return tuple((lane, self._traffic.view(lane, now=now, limits=self._limits)) for lane in lanes)
+        uncounted = replace(self._limits, looks=None)
+        limits = [self._limits if lane.api == self._apis.calls else uncounted for lane in lanes]
+        return tuple(
+            (lane, self._traffic.view(lane, now=now, limits=its))
+            for lane, its in zip(lanes, limits, strict=True)
+        )
 
     def close(self) -> None:
         """Close the connections of the provider, if it has any."""
@@ -144,7 +168,9 @@ class Disciplined:
         )
 
     def get(self, address: RemoteAddress) -> RemoteJob:
-        return self._call("get", Urgency.LOOK, lambda: self._provider.get(address))
+        lane = self._lane(self._apis.calls)
+        answer = self._ask(lane, Urgency.LOOK, self._looking)
+        return self._sent("get", lane, answer, lambda: self._provider.get(address))
 
     def list_jobs(
         self,
@@ -180,9 +206,15 @@ class Disciplined:
     def _lane(self, api: str) -> Lane:
         return Lane(AccountName(self.name), api)
 
-    def _ask(self, lane: Lane, urgency: Urgency) -> Admitted | Held:
-        now = self._clock.now()
-        return self._traffic.admit(lane, urgency=urgency, now=now, limits=self._limits, before=self._before)
+    def _ask(self, lane: Lane, urgency: Urgency, looking: Looking | None = None) -> Admitted | Held:
+        return self._traffic.admit(
+            lane,
+            urgency=urgency,
+            now=self._clock.now(),
+            limits=self._limits,
+            before=self._before,
+            looking=looking,
+        )
 
     def _sent(self, operation: str, lane: Lane, answer: Admitted | Held, send: Callable[[], _T]) -> _T:
         if isinstance(answer, Held):
@@ -218,6 +250,8 @@ class Disciplined:
         match held.by:
             case HeldBy.RATE:
                 return f"the rate limit of account {lane.account} ({self._rate:g} requests a second)"
+            case HeldBy.LOOKS:
+                return f"the looks of account {lane.account} ({self._polls:g} a minute for all its jobs)"
             case HeldBy.PAUSE:
                 until = timestamp(held.paused_until)
                 return f"the network asked account {lane.account} for a pause until {until} ({lane.api})"

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dispatcher.domain.duration import format_duration
-from dispatcher.domain.errors import SettingsError
+from dispatcher.domain.errors import InvalidRequest, SettingsError
+from dispatcher.domain.policies.written import PolicySets, parse_sets
+from dispatcher.settings.documents import read_document
 from dispatcher.settings.model import PREFIX, NamedAccount, Settings
 
 ENV_FILE = "DISPATCHER_ENV_FILE"
@@ -30,11 +32,18 @@ def load() -> Settings:
     env_file = _env_file()
     names = _names(env_file)
     settings, faults = _read(env_file)
-    if settings is None:
+    if settings is not None:
+        settings._policy_sets, faults = _read_sets(settings.policies_file)
+    if settings is None or faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise SettingsError(f"{count} wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
     settings._unknown = tuple(sorted(name for name in names if not _is_known(name)))
     return settings
+
+
+def policy_sets() -> PolicySets:
+    """The named sets of policies alone. Raises `SettingsError`, as `load` does."""
+    return load().policy_sets
 
 
 def unknown_variables(settings: Settings) -> tuple[str, ...]:
@@ -81,6 +90,16 @@ def _read(env_file: Path | None) -> tuple[Settings | None, list[str]]:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
     return None, [_fault(detail) for detail in details if detail["type"] != "default_factory_not_called"]
+
+
+def _read_sets(path: str) -> tuple[PolicySets, list[str]]:
+    """The sets in the file, or what is wrong with it. Without a path there are none."""
+    if not path:
+        return {}, []
+    try:
+        return parse_sets(read_document(Path(path))), []
+    except InvalidRequest as e:
+        return {}, [f"{PREFIX}POLICIES_FILE: {fault}" for fault in e.faults]
 
 
 def _fault(detail: ErrorDetails) -> str:

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName, ProjectAddress
+from dispatcher.domain.policies.written import PolicySets
 from dispatcher.settings import urls
 
 PREFIX = "DISPATCHER_"
@@ -60,12 +61,21 @@ def _key_prefix(value: str) -> str:
     return value
 
 
+def _callback_queue(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "dispatcher":
+        raise ValueError(
+            "it is the name of a queue of your application: letters, digits and . _ -, and not the dispatcher's own"
+        )
+    return value
+
+
 RedisUrl = Annotated[SecretStr, AfterValidator(urls.redis_url)]
 ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
 WebUrl = Annotated[str, AfterValidator(urls.web_url)]
 GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
 Credential = Annotated[SecretStr, AfterValidator(_credential)]
 RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
+PollRate = Annotated[float, Field(ge=6, le=600_000, allow_inf_nan=False)]
 
 
 def _address(value: str) -> str:
@@ -92,6 +102,7 @@ class NamedAccount(BaseModel):
     idempotency_keys: bool | None = None
     project: Address | None = None
     requests_per_second: RequestRate | None = None
+    polls_per_minute: PollRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,7 @@ class Account:
     project: ProjectAddress | None
     """The account's own address on the network; None: it is learnt from the network's answers."""
     requests_per_second: float
+    polls_per_minute: float
 
 
 def _same_as_store(data: dict[str, Any]) -> SecretStr:
@@ -176,6 +188,10 @@ class Settings(BaseSettings):
         default_factory=dict, description="further accounts: DISPATCHER_ACCOUNTS__<NAME>__API_KEY and so on"
     )
 
+    policies_file: str = Field(
+        "", description="file with named sets of policies: YAML, TOML or JSON; read when a process starts"
+    )
+
     clock: Annotated[str, AfterValidator(_clock)] = Field(
         "", description="a simulated clock, <speed>@<origin in unix seconds>; empty: the wall clock"
     )
@@ -191,6 +207,9 @@ class Settings(BaseSettings):
     )
     requests_per_second: RequestRate = Field(
         20.0, description="how many calls a second all workers together make for one account, 0.1 to 10000"
+    )
+    polls_per_minute: PollRate = Field(
+        600.0, description="how many looks a minute all jobs of one account share, 6 to 600000"
     )
     lease: Duration = Field(timedelta(seconds=30), description="how long a worker has a job to itself")
     retention: Duration = Field(timedelta(days=7), description="how long a job is kept after its end")
@@ -210,6 +229,11 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
+    callback_queue: Annotated[str, AfterValidator(_callback_queue)] = Field(
+        "callbacks",
+        description="the queue for callbacks whose request names none; your own workers listen to it",
+    )
+
     jobs_at_most: int = Field(
         1_000_000, ge=1, description="how many jobs are kept at once, those that are over included"
     )
@@ -218,6 +242,7 @@ class Settings(BaseSettings):
     )
 
     _unknown: tuple[str, ...] = PrivateAttr(default=())
+    _policy_sets: PolicySets = PrivateAttr(default_factory=dict)
 
     @field_validator("redis_ca")
     @classmethod
@@ -276,6 +301,11 @@ class Settings(BaseSettings):
         return self._unknown
 
     @property
+    def policy_sets(self) -> PolicySets:
+        """What DISPATCHER_POLICIES_FILE holds; empty without one."""
+        return self._policy_sets
+
+    @property
     def redis_is_configured(self) -> bool:
         """Whether somebody named the Redis server, or its address is only the default."""
         return "redis_url" in self.model_fields_set
@@ -310,6 +340,7 @@ class Settings(BaseSettings):
             idempotency_keys=self.has_idempotency_keys(name),
             project=self._project(name),
             requests_per_second=given.requests_per_second or self.requests_per_second,
+            polls_per_minute=given.polls_per_minute or self.polls_per_minute,
         )
 
     def has_idempotency_keys(self, name: str) -> bool:

@@ -200,7 +200,7 @@ def observed(job: Job, phase: Phase, *, at: float = T0, **changes: Any) -> ev.Ob
     shown = {
         name: getattr(job.remote, name)
         for name in ev.Observed.model_fields
-        if name not in {"kind", "at", "rule"}
+        if name not in {"kind", *ev.EventBase.model_fields}
     }
     if phase is Phase.RUNNING and shown["started_at"] is None:
         shown |= {"started_at": at, "node": NODE}

@@ -69,7 +69,7 @@ class Listings:
         names = world.parts.providers.names()
         self._all = {name: Listing(world.parts.providers.account(name), world, name) for name in names}
 
-    def account(self, name: AccountName, *, before: float | None = None) -> Listing:
+    def account(self, name: AccountName, *, before: float | None = None, looking: Any = None) -> Listing:
         return self._all[name]
 
     def names(self) -> tuple[AccountName, ...]:

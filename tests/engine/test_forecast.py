@@ -34,6 +34,8 @@ def told(event: ev.Event, start: float) -> tuple[Any, ...]:
             return at, event.kind, event.phase, event.timeout, *times, event.result_cid is None
         case ev.StopOrdered():
             return at, event.kind, event.reason
+        case ev.Warned() | ev.ExtendsEnded():
+            return at, event.kind, event.limit, event.share
         case ev.Ended():
             by_itself = event.reason in (Reason.FINISHED, Reason.EXIT_CODE)
             code = event.ending.exit_code if by_itself else None  # how a container dies is the host's affair
@@ -61,6 +63,10 @@ def calls_made(world: World) -> dict[str, int]:
     return dict(sorted(made.items()))
 
 
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(START + seconds, UTC)
+
+
 durations = st.sampled_from(["90s", "4m", "10m", "25m", "1h", "3h20m"])
 policies = st.fixed_dictionaries(
     {},
@@ -72,20 +78,30 @@ policies = st.fixed_dictionaries(
                 "margin": st.sampled_from(["10s", "3m", "2h"]),
                 "max_runtime": durations,
                 "max_cost": st.sampled_from(["0.0115", "0.03"]),
+                "until": st.sampled_from([30, 1500, 9000]).map(moment),
             },
         ),
         "stop": st.fixed_dictionaries(
             {},
             optional={
                 "after": durations,
-                "at": st.sampled_from([30, 400, 5000]).map(lambda s: datetime.fromtimestamp(START + s, UTC)),
+                "at": st.sampled_from([30, 400, 5000]).map(moment),
                 "max_cost": st.sampled_from(["0.001", "0.01", "0.05"]),
                 "queued_longer_than": st.sampled_from(["30s", "5m"]),
+                "soft": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "warn": st.sampled_from([0.1, 0.8]),
+                        "no_extends": st.sampled_from([0.05, 0.6]),
+                    },
+                ),
             },
         ),
         "poll": st.fixed_dictionaries(
-            {"every": st.sampled_from(["5s", "1m", "20m"]), "backoff": st.sampled_from([1, 1.5, 4])}
+            {"every": st.sampled_from(["5s", "1m", "20m"]), "backoff": st.sampled_from([1, 1.5, 4])},
+            optional={"at_first": st.sampled_from(["1s", "12s", "10m"])},
         ),
+        "credit": st.fixed_dictionaries({"wait_until": st.sampled_from([-5, 60]).map(moment)}),
     },
 )
 
@@ -113,7 +129,7 @@ def test_the_forecast_is_what_the_engine_does(
     world.run()
 
     assumed = Assumed(RATE, queued_for, runs_for, exit_code, results_after)
-    told_before = forecast(world.job(job_id).spec, assumed, START)
+    told_before = forecast(world.job(job_id).spec, assumed, START, job_id=job_id)
     happened = [told(event, START) for event in world.parts.store.events(job_id)]
     foretold = [told(event, START) for event in told_before.log if event.logged]
     assert foretold == happened

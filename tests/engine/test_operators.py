@@ -188,7 +188,7 @@ def test_a_bug_while_a_command_waits_is_tried_again_at_a_pace_and_not_for_ever()
         def names(self) -> Any:
             return plain.providers.names()
 
-        def account(self, name: Any, *, before: float | None = None) -> Any:
+        def account(self, name: Any, **how: Any) -> Any:
             nonlocal tries
             tries += 1
             raise AssertionError("a bug")

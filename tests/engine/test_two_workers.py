@@ -93,8 +93,8 @@ class Stalls:
     def names(self) -> Any:
         return self._parts.providers.names()
 
-    def account(self, name: Any, *, before: float | None = None) -> Any:
-        provider, stalls = self._parts.providers.account(name, before=before), self
+    def account(self, name: Any, **how: Any) -> Any:
+        provider, stalls = self._parts.providers.account(name, **how), self
 
         class Slow:
             def __getattr__(self, method: str) -> Any:

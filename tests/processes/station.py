@@ -97,6 +97,7 @@ class Station:
             "DISPATCHER_CLOCK": ready["clock"],
             # Days pass in minutes here, and the rate counts by the wall: it must not be what is measured.
             "DISPATCHER_REQUESTS_PER_SECOND": "500",
+            "DISPATCHER_POLLS_PER_MINUTE": "30000",
             "DISPATCHER_LOG_FORMAT": "json",
         }
 

@@ -92,13 +92,23 @@ print(json.dumps([handle.id, handle.new, again.id == handle.id, again.new]))
 
     url = place.env["DISPATCHER_REDIS_URL"]
     with Celery("another application", broker=url, backend=url, set_as_current=False) as other:
-        submitted = other.send_task("dispatcher.submit", kwargs={**request, "request_id": "celery"})
+        called_back = {"callback": {"task": "billing.job_ended", "queue": "billing", "kwargs": {"order": 17}}}
+        submitted = other.send_task(
+            "dispatcher.submit", kwargs={**request, **called_back, "request_id": "celery"}
+        )
         from_celery = submitted.get(timeout=PATIENCE)
         assert from_celery["new"]
         refused = other.send_task("dispatcher.submit", kwargs={**request, "timeout": "10", "markt": "x"})
         with pytest.raises(ValueError, match="timeout: 10 has no unit") as error:
             refused.get(timeout=PATIENCE)
         assert sorted(fault["path"] for fault in error.value.args[1]) == ["markt", "timeout"]
+
+        with other.connection_for_read() as connection, connection.SimpleQueue("billing") as queue:
+            told = queue.get(timeout=PATIENCE)
+            told.ack()
+    job_id, summary = told.payload[0]
+    assert (told.headers["task"], told.headers["id"]) == ("billing.job_ended", f"{from_celery['id']}:ended")
+    assert (job_id, summary["state"], told.payload[1]) == (from_celery["id"], "completed", {"order": 17})
 
     ends = [place.ended(job_id) for job_id in (shell["id"], from_python, from_celery["id"])]
     assert [(end["state"], end["extends"], end["exit_code"]) for end in ends] == [("completed", 2, 0)] * 3

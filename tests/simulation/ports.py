@@ -197,8 +197,8 @@ class Networks:
     def __init__(self, providers: Any, crossing: Crossing, books: Books) -> None:
         self._providers, self._crossing, self._books = providers, crossing, books
 
-    def account(self, name: Any, *, before: float | None = None) -> Network:
-        return Network(self._providers.account(name, before=before), self._crossing, self._books)
+    def account(self, name: Any, **how: Any) -> Network:
+        return Network(self._providers.account(name, **how), self._crossing, self._books)
 
     def names(self) -> tuple[Any, ...]:
         names: tuple[Any, ...] = self._providers.names()

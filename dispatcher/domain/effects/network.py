@@ -83,7 +83,7 @@ def extended(job: Job, event: ev.Extended) -> dict[str, Any]:
 def looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
     remote = on_network(job)
     if isinstance(event, ev.Looked) and event.held_until is not None:
-        held = {"error": event.error, "held_until": event.held_until}
+        held = {"error": event.error, "held_until": event.held_until, "held_pressing": event.pressing}
         return {"remote": remote.model_copy(update=held)}
     if isinstance(event, ev.Looked):
         update: dict[str, Any] = {
@@ -91,11 +91,13 @@ def looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
             "unchanged_looks": remote.unchanged_looks + 1,
             "error": event.error,
             "held_until": None,
+            "held_pressing": False,
         }
         if event.missing:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
         elif event.error is None:
             update |= {"seen_at": event.at, "missing_since": None}
+            update |= {"output_at": event.output_at, "results": event.results}
         told_nothing = event.error or ("the index does not have the job" if event.missing else None)
         searched = unkeyed.looked(job, event.at, told_nothing)
         return {"remote": remote.model_copy(update=update), **searched}
@@ -105,6 +107,7 @@ def looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
         "unchanged_looks": 0,
         "error": None,
         "held_until": None,
+        "held_pressing": False,
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}

@@ -12,3 +12,5 @@ class EventBase(Record):
     at: float
     rule: str | None = None
     """The planner's rule under which it happened; None for what came from outside."""
+    policy: str | None = None
+    """The policy's field under which that rule acted, by its name in a request: `stop.after`."""

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.events.base import EventBase
 from dispatcher.domain.ids import IdempotencyKey, RemoteAddress
@@ -67,12 +69,17 @@ class Observed(EventBase):
     result_cid: Cid | None = None
     status: str | None = None
     rate_per_hour: Rate | None = None
+    output_at: float | None = None
+    results: dict[str, str] = Field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
         """What the network shows, by the names of `Remote`'s fields."""
-        return {
-            name: getattr(self, name) for name in Observed.model_fields if name not in {"kind", "at", "rule"}
-        }
+        apart = {"kind", *EventBase.model_fields}
+        return {name: getattr(self, name) for name in Observed.model_fields if name not in apart}
+
+    def moving(self) -> dict[str, Any]:
+        """What may be different at every look while a job runs: that alone is not worth an entry in the log."""
+        return {"output_at": self.output_at, "results": self.results}
 
 
 class Looked(EventBase):
@@ -84,6 +91,11 @@ class Looked(EventBase):
     missing: bool = False
     held_until: float | None = None
     """The network was not asked after all: the look was held back here until then."""
+    pressing: bool = False
+    """It was held back although it goes before those that can wait."""
+    output_at: float | None = None
+    """As `Observed` has it, where the network answered; likewise `results`."""
+    results: dict[str, str] = Field(default_factory=dict)
 
 
 class Adopted(EventBase):

@@ -5,6 +5,6 @@ belong any rule about jobs: a forecast is the rules themselves, not a second des
 """
 
 from dispatcher.domain.forecast.told import Assumed, Forecast, Step
-from dispatcher.domain.forecast.walk import forecast
+from dispatcher.domain.forecast.walk import forecast, forecast_job
 
-__all__ = ["Assumed", "Forecast", "Step", "forecast"]
+__all__ = ["Assumed", "Forecast", "Step", "forecast", "forecast_job"]

@@ -31,10 +31,11 @@ class IdealNetwork:
         """When the job is over, and how."""
         ends = [(self.started_at + self.timeout, "expired")]
         if self._assumed.runs_for is not None:
-            ends.append((self._takes_at + self._assumed.runs_for, "finished"))
+            # First: a host that is done at the very moment of the time-out is done.
+            ends.insert(0, (self._takes_at + self._assumed.runs_for, "finished"))
         if self.stopped_at is not None:
             ends.append((self.stopped_at, "stopped"))
-        return min(ends)
+        return min(ends, key=lambda end: end[0])
 
     def is_delisted(self) -> bool:
         return self.stopped_at is not None and self.stopped_at < self._takes_at

@@ -21,21 +21,29 @@ from dispatcher.domain.policies.fields import (
 class PollPolicy(Policy):
     """How often the network is asked how the job is.
 
-    The first look comes `every` after posting or after anything changed; each look without a change makes the
-    interval `backoff` times longer, up to `at_most`. Near a known deadline the interval halves the time that
-    is left, but is never shorter than `near_deadline`.
+    The first look after anything changed comes `every` later; each look without a change makes the interval
+    `backoff` times longer, up to `at_most`. Until a host has the job, the first look comes `at_first` after posting,
+    and the following ones no later than when the time since posting has doubled: the network's index has a job after
+    a few seconds, and hosts take it soon. Near a known deadline the interval halves the time that is left, but is
+    never shorter than `near_deadline`.
     """
 
     kind: Literal["poll"] = "poll"
+    at_first: Interval = timedelta(seconds=5)
     every: Interval = timedelta(seconds=30)
     backoff: Annotated[float, Field(ge=1, le=10)] = 1.5
     at_most: Duration = timedelta(minutes=5)
     near_deadline: Interval = timedelta(seconds=10)
 
-    def interval(self, unchanged_looks: int, left: float | None) -> float:
-        """Seconds until the next look after `unchanged_looks` looks in a row, `left` seconds before the deadline."""
+    def interval(self, unchanged_looks: int, left: float | None, queued_for: float | None = None) -> float:
+        """Seconds until the next look after `unchanged_looks` looks in a row, `left` seconds before the deadline.
+
+        `queued_for`: seconds since it was posted, while no host has it.
+        """
         longest = max(self.at_most, self.every).total_seconds()
         seconds = min(self.every.total_seconds() * self.backoff ** min(unchanged_looks, 32), longest)
+        if queued_for is not None:
+            seconds = min(seconds, max(queued_for, self.at_first.total_seconds()))
         if left is not None and left > 0:
             seconds = min(seconds, max(left / 2, self.near_deadline.total_seconds()))
         return seconds

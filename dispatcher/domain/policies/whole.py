@@ -44,7 +44,7 @@ class Policies(Policy):
     @model_validator(mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        return _by_kind(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        return by_kind(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
     def max_cost(self) -> Decimal | None:
         """The most that may ever be reserved for the job, in US dollars, or None where nothing limits it."""
@@ -72,7 +72,7 @@ class Policies(Policy):
         return margin
 
 
-def _by_kind(policies: Sequence[Any]) -> dict[str, Any]:
+def by_kind(policies: Sequence[Any]) -> dict[str, Any]:
     """A list of policies as an object with their kinds as names."""
     kinds = [policy.get("kind") if isinstance(policy, dict) else None for policy in policies]
     if None in kinds or any(kind not in KINDS for kind in kinds):

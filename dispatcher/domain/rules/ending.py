@@ -10,6 +10,7 @@ from dispatcher.domain.actions import (
 )
 from dispatcher.domain.job import Job
 from dispatcher.domain.rules.pace import climbed
+from dispatcher.domain.rules.polling import not_before
 from dispatcher.domain.words import FollowUp, Phase, Reason
 
 RESULT_GRACE = 60.0
@@ -26,6 +27,10 @@ HELD_RESULT_PATIENCE = 3600.0
 
 INDEX_PATIENCE = 3600.0
 """Seconds for which a job that was just posted may be unknown to the network's index."""
+
+
+HELD_LOOK_PATIENCE = 1.0
+"""Seconds after a look that was held back may go out before anything is concluded from not having looked."""
 
 
 DELISTED_PATIENCE = 60.0
@@ -48,7 +53,12 @@ def vanished(job: Job) -> Due | None:
         patience = DELISTED_PATIENCE
     else:
         patience = INDEX_PATIENCE
-    return Due("vanished", remote.missing_since + patience, GiveUp(), FollowUp.POLL)
+    at = max(remote.missing_since + patience, _after_held_look(job))
+    return Due("vanished", at, GiveUp(), FollowUp.POLL)
+
+
+def _after_held_look(job: Job) -> float:
+    return not_before(job) + HELD_LOOK_PATIENCE
 
 
 def over(job: Job) -> Due | None:
@@ -69,4 +79,8 @@ def over(job: Job) -> Due | None:
                 give_up = replace(give_up, at=max(give_up.at, last_try))
         fetch = Due("over", fetch_at, Collect(), FollowUp.POLL, Reason.AWAITING_RESULT)
         return min(fetch, give_up, key=lambda due: due.at)
-    return Due("over", remote.changed_at + RESULT_GRACE, Collect(without_result=True), FollowUp.POLL)
+    looked_for = max(
+        remote.changed_at + RESULT_GRACE,
+        min(_after_held_look(job), remote.changed_at + HELD_RESULT_PATIENCE),
+    )
+    return Due("over", looked_for, Collect(without_result=True), FollowUp.POLL)

@@ -8,6 +8,7 @@ from dispatcher.domain.actions import (
 )
 from dispatcher.domain.costs import extension_refusal, next_extension
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules.named import extended_by
 from dispatcher.domain.words import MONEY_WAITS, FollowUp, Operation, Phase, Reason
 
 
@@ -17,7 +18,8 @@ def settle_extend(job: Job) -> Due | None:
         return None
     if job.call.search is not None:
         return None
-    return Due("settle_extend", job.call.retry_at or 0, Send(job.call.key), FollowUp.EXTEND, Reason.EXTENDING)
+    at, send = job.call.retry_at or 0, Send(job.call.key)
+    return Due("settle_extend", at, send, FollowUp.EXTEND, Reason.EXTENDING, extended_by(job))
 
 
 def ordered_extend(job: Job) -> Due | None:
@@ -46,7 +48,8 @@ def policy_extend(job: Job) -> Due | None:
     if job.wait is not None and job.wait.reason is Reason.AWAITING_RESULT:
         return None  # the network said that the job is over
     at = max(remote.deadline - margin, after_short(job))
-    return Due("policy_extend", at, Begin(Operation.EXTEND, seconds), FollowUp.EXTEND, Reason.EXTENDING)
+    begin, under = Begin(Operation.EXTEND, seconds), extended_by(job)
+    return Due("policy_extend", at, begin, FollowUp.EXTEND, Reason.EXTENDING, under)
 
 
 def may_extend(job: Job) -> bool:

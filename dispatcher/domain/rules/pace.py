@@ -6,7 +6,7 @@ import zlib
 from dispatcher.domain.job import Job
 from dispatcher.domain.job import Wait as Waiting
 from dispatcher.domain.traffic import LONGEST_PRESSING_PAUSE
-from dispatcher.domain.words import MONEY_WAITS, Operation
+from dispatcher.domain.words import MONEY_WAITS, Operation, Reason
 
 
 def ladder(job: Job, tries: int, first: float, longest: float) -> float:
@@ -15,6 +15,14 @@ def ladder(job: Job, tries: int, first: float, longest: float) -> float:
     seconds = min(first * 2.0 ** min(max(tries - 1, 0), 16), longest)
     spread = zlib.crc32(f"{job.id}:{tries}".encode()) / 2**32
     return seconds * (0.85 + 0.3 * spread)
+
+
+def spread(job: Job, number: int, seconds: float, at_most: float) -> float:
+    """`seconds` until look `number`, shifted by up to 15 % so that looks of many jobs do not come in step, but to no
+    more than `at_most`. The shift comes from the job's id and the number: the same look always comes the same."""
+    share = zlib.crc32(f"{job.id}:look:{number}".encode()) / 2**32
+    later = 0.15 if seconds * 1.15 <= at_most else 0.0
+    return seconds * (0.85 + (0.15 + later) * share)
 
 
 def call_retry(job: Job, tries: int, retry_after: float | None, left: float | None) -> float:
@@ -42,6 +50,8 @@ def next_try(job: Job) -> float:
     """When something that a new job waits for is tried again."""
     if job.wait is None:
         return 0
+    if job.wait.reason is Reason.AWAITING_PRICE:
+        return climbed(job, job.wait, 60.0, 600.0)
     if job.wait.reason in MONEY_WAITS:
         return climbed(job, job.wait, 30.0, 600.0)
     return climbed(job, job.wait, 2.0, 60.0)

@@ -10,6 +10,8 @@ from dispatcher.domain.actions import (
 from dispatcher.domain.costs import highest_rate
 from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.money import affordable_seconds
+from dispatcher.domain.rules.live import live_stops
+from dispatcher.domain.rules.named import STOPPED_BY, ordered_by
 from dispatcher.domain.rules.pace import ladder
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
 
@@ -31,10 +33,13 @@ def policy_stop(job: Job) -> Due | None:
         candidates.append((stop.at.timestamp(), Reason.STOP_AT))
     if job.remote is not None:
         candidates.extend(_remote_stops(job, job.remote))
+        candidates.extend(live_stops(job, job.remote))
+        if stop.budget is not None and job.budget_used_up == stop.budget:
+            candidates.append((0.0, Reason.BUDGET_USED_UP))
     if not candidates:
         return None
     at, reason = min(candidates)
-    return Due("policy_stop", at, OrderStop(reason), FollowUp.STOP, reason)
+    return Due("policy_stop", at, OrderStop(reason), FollowUp.STOP, reason, STOPPED_BY.get(reason))
 
 
 def _remote_stops(job: Job, remote: Remote) -> list[tuple[float, Reason]]:
@@ -46,7 +51,7 @@ def _remote_stops(job: Job, remote: Remote) -> list[tuple[float, Reason]]:
     if stop.after is not None:
         found.append((remote.started_at + stop.after.total_seconds(), Reason.STOP_AFTER))
     if stop.max_cost is not None and (hourly := highest_rate(job)) is not None:
-        paid = affordable_seconds(hourly, stop.max_cost)
+        paid = affordable_seconds(hourly, stop.max_cost - job.spend.earlier)
         found.append((remote.started_at + paid - min(STOP_LEAD, paid / 10), Reason.MAX_COST))
     return found
 
@@ -55,8 +60,9 @@ def stop_before_posting(job: Job) -> Due | None:
     """A stop was asked for before anything was posted: the job ends here."""
     if job.stop is None or job.remote is not None or job.call is not None:
         return None
+    reason = job.stop.reason
     return Due(
-        "stop_before_posting", 0, Finish(State.STOPPED, job.stop.reason), FollowUp.STOP, job.stop.reason
+        "stop_before_posting", 0, Finish(State.STOPPED, reason), FollowUp.STOP, reason, ordered_by(job)
     )
 
 
@@ -65,10 +71,11 @@ def stop(job: Job) -> Due | None:
     if job.stop is None or job.remote is None or job.remote.is_over:
         return None
     if job.call is not None and job.call.operation is Operation.STOP:
-        return Due("stop", job.call.retry_at or 0, Send(job.call.key), FollowUp.STOP, job.stop.reason)
+        at = job.call.retry_at or 0
+        return Due("stop", at, Send(job.call.key), FollowUp.STOP, job.stop.reason, ordered_by(job))
     at = 0.0
     if job.wait is not None and job.wait.reason is Reason.STOP_REQUESTED:
         at = job.wait.last + ladder(job, job.wait.tries, 2.0, 60.0)
     elif job.stop.confirmed_at is not None:
         at = job.stop.confirmed_at + STOP_REPEAT
-    return Due("stop", at, Begin(Operation.STOP), FollowUp.STOP, job.stop.reason)
+    return Due("stop", at, Begin(Operation.STOP), FollowUp.STOP, job.stop.reason, ordered_by(job))

@@ -12,6 +12,8 @@ from typing import Final
 
 from dispatcher.domain.actions import Action, Adopt, Disown, Due, FindPosted, Look, Park, TakeExtended
 from dispatcher.domain.job import Call, Job, Search
+from dispatcher.domain.rules.named import extended_by
+from dispatcher.domain.rules.polling import not_before
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason
 
 LOOKS: Final = 3
@@ -58,10 +60,10 @@ def find_extension(job: Job) -> Due | None:
     if job.stop is not None or remote.phase not in (Phase.QUEUED, Phase.RUNNING):
         return None
     if is_shown(call, remote.timeout):
-        return _extend_due(0, TakeExtended())
+        return _extend_due(job, 0, TakeExtended())
     if _is_clear(call.search, EXTEND_PATIENCE):
-        return _extend_due(0, Disown())
-    return _extend_due(max(_next_look(call.search, EXTEND_PATIENCE), remote.held_until or 0.0), Look())
+        return _extend_due(job, 0, Disown())
+    return _extend_due(job, max(_next_look(call.search, EXTEND_PATIENCE), not_before(job)), Look())
 
 
 def is_shown(call: Call, timeout: int) -> bool:
@@ -74,8 +76,8 @@ def _post_due(search: Search, at: float, action: Action) -> Due:
     return Due("find_post", at, action, FollowUp.DISPATCH, reason)
 
 
-def _extend_due(at: float, action: Action) -> Due:
-    return Due("find_extension", at, action, FollowUp.EXTEND, Reason.EXTENDING)
+def _extend_due(job: Job, at: float, action: Action) -> Due:
+    return Due("find_extension", at, action, FollowUp.EXTEND, Reason.EXTENDING, extended_by(job))
 
 
 def _is_clear(search: Search, patience: float) -> bool:

@@ -20,6 +20,7 @@ from dispatcher.ports.store import Added, Claim, Command, DueJob, Exposure, NewJ
 from dispatcher.store.exposed import exposed
 from dispatcher.store.memory.agenda import Times
 from dispatcher.store.memory.dead import DeadLetters
+from dispatcher.store.memory.dependents import Dependents
 from dispatcher.store.memory.entry import Entry, Health
 from dispatcher.store.memory.figures import Figures
 from dispatcher.store.memory.mending import Mending
@@ -33,17 +34,18 @@ PINS_AT_MOST = 100_000
 """CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
 
-class MemoryStore(DeadLetters, Figures, Mending):
+class MemoryStore(DeadLetters, Dependents, Figures, Mending):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[JobId, Entry] = {}
+        self._after: dict[JobId, set[JobId]] = {}
         self._requests: dict[str, JobId] = {}
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
         self._ended = Times()
-        self._pinned: dict[Cid, None] = {}
+        self._pinned: dict[tuple[AccountName, Cid], None] = {}
         self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
         self._bookmarks: dict[str, str] = {}
@@ -79,10 +81,11 @@ class MemoryStore(DeadLetters, Figures, Mending):
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
         durable: bool = False,  # noqa: ARG002 - nothing here outlives the process
     ) -> Claim:
         with self._lock:
-            entry = self._save(claim, job, log, now=now, taken=taken, result=result)
+            entry = self._save(claim, job, log, now=now, taken=taken, result=result, document=document)
             entry.lease_until = now + lease
             return replace(claim, job=job, commands=tuple(entry.commands))
 
@@ -97,6 +100,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
         retention: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
     ) -> bool:
         """As the port says. Commands for a job that is over are forgotten; one that was woken is due at once.
 
@@ -105,7 +109,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
         if due is None and not job.state.is_final:
             raise Bug(f"{job.id} is {job.state} and must fall due again")
         with self._lock:
-            entry = self._save(claim, job, log, now=now, taken=taken, result=result)
+            entry = self._save(claim, job, log, now=now, taken=taken, result=result, document=document)
             entry.lease_until = None
             entry.health = Health()
             if due is None:
@@ -181,6 +185,8 @@ class MemoryStore(DeadLetters, Figures, Mending):
                 return entry is not None
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
+            elif command.kind == "policies":
+                return False
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             if command.kind == "stop":
                 entry.health.recover()
@@ -230,13 +236,13 @@ class MemoryStore(DeadLetters, Figures, Mending):
             found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items() if wait.line == line]
         return [waiter(job_id, rank, wait.short_usd) for rank, job_id, wait in sorted(found)[: max(limit, 0)]]
 
-    def is_pinned(self, cid: Cid) -> bool:
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
         with self._lock:
-            return cid in self._pinned
+            return (account, cid) in self._pinned
 
-    def mark_pinned(self, cid: Cid) -> None:
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None:
         with self._lock:
-            self._pinned.setdefault(cid)
+            self._pinned.setdefault((account, cid))
             if len(self._pinned) > PINS_AT_MOST:
                 del self._pinned[next(iter(self._pinned))]
 
@@ -267,6 +273,7 @@ class MemoryStore(DeadLetters, Figures, Mending):
             self._requests[request_id] = job.id
         self._jobs[job.id] = Entry(job, new.document, [new.enqueued])
         self._agenda.set(job.id, new.due_at)
+        self._come_after(job)
         return Added(job.id, new=True)
 
     def _save(
@@ -278,12 +285,14 @@ class MemoryStore(DeadLetters, Figures, Mending):
         now: float,
         taken: int,
         result: Mapping[str, Any] | None,
+        document: bytes | None,
     ) -> Entry:
         entry = self._jobs.get(job.id)
         if entry is None or entry.token != claim.token or not entry.is_leased(now):
             raise LeaseLost(job.id)
-        document = entry.result if result is None else json.dumps(result)
-        entry.job, entry.result = job, document
+        entry.job = job
+        entry.result = entry.result if result is None else json.dumps(result)
+        entry.document = entry.document if document is None else document
         entry.log.extend(kept(len(entry.log), log))
         if any(event.logged for event in log):
             entry.health.lapses = 0
@@ -306,7 +315,11 @@ class MemoryStore(DeadLetters, Figures, Mending):
         for key in self._ended.pop_until(now, _PURGED_AT_ONCE):
             entry = self._jobs.pop(JobId(key), None)
             self._agenda.discard(key)
-            if entry is not None and entry.job.spec.request_id is not None:
+            self._after.pop(JobId(key), None)
+            if entry is None:
+                continue
+            self._come_after_none(entry.job)
+            if entry.job.spec.request_id is not None:
                 self._requests.pop(entry.job.spec.request_id, None)
 
     def _hasten(self, job_id: JobId, now: float) -> None:

@@ -9,6 +9,7 @@ from dispatcher.domain.traffic import (
     Change,
     HeldBy,
     Limits,
+    Looking,
     Outcome,
     Urgency,
     pressing_pause,
@@ -28,6 +29,9 @@ class _Account:
     at: float
     places: dict[str, float] = field(default_factory=dict)
     """Queue -> when the last one in it may come back."""
+    looks: float | None = None
+    """Looks that were left at `looks_at`; None before the first."""
+    looks_at: float = 0.0
     paused_since: float = 0.0
     paused_until: float = 0.0
     strikes: int = 0
@@ -35,6 +39,11 @@ class _Account:
 
     def filled(self, now: float, limits: Limits) -> float:
         return min(self.tokens + max(now - self.at, 0.0) * limits.rate, limits.burst)
+
+    def looks_left(self, now: float, limits: Limits) -> float:
+        if self.looks is None or limits.looks is None:
+            return limits.looks_burst
+        return min(self.looks + max(now - self.looks_at, 0.0) * limits.looks, limits.looks_burst)
 
 
 @dataclass(slots=True)
@@ -67,15 +76,25 @@ class MemoryTraffic:
         self._trials = itertools.count(1)
 
     def admit(
-        self, lane: Lane, *, urgency: Urgency, now: float, limits: Limits, before: float | None = None
+        self,
+        lane: Lane,
+        *,
+        urgency: Urgency,
+        now: float,
+        limits: Limits,
+        before: float | None = None,
+        looking: Looking | None = None,
     ) -> Admitted | Held:
         with self._lock:
             account, api = self._account(lane, now, limits), self._api(lane.api, now, limits)
             held = _paused(account, urgency, now, before) or _broken(api, urgency, now, limits)
-            held = held or _queued(account, urgency, now, limits)
+            held = held or _queued(account, urgency, now, limits) or _counted(account, looking, now, limits)
             if held is not None:
                 return held
             account.tokens, account.at = account.filled(now, limits) - 1, max(account.at, now)
+            if looking is not None and limits.looks is not None:
+                account.looks = account.looks_left(now, limits) - 1
+                account.looks_at = max(account.looks_at, now)
             watched = api.failures > 0 or account.strikes > 0
             if api.open_since is None:
                 return Admitted(now, watched)
@@ -125,6 +144,8 @@ class MemoryTraffic:
                 open_since=api.open_since,
                 trial_at=None if api.open_since is None else api.until,
                 failures=api.failures,
+                looks=None if limits.looks is None else account.looks_left(now, limits),
+                looks_until=last if (last := account.places.get("new", 0.0)) > now else None,
             )
 
     def _account(self, lane: Lane, now: float, limits: Limits) -> _Account:
@@ -173,6 +194,26 @@ def _queued(account: _Account, urgency: Urgency, now: float, limits: Limits) -> 
         until = max(until, account.places.get(queue, 0.0) + 1 / limits.rate)
         until = account.places[queue] = min(until, now + limits.queue)
     return Held(until, HeldBy.RATE)
+
+
+def _counted(account: _Account, looking: Looking | None, now: float, limits: Limits) -> Held | None:
+    """Each who waits has a turn of his own. Who comes new stands behind all of them, unless so much is left that they
+    do not need it: some of them may never come back."""
+    if looking is None or limits.looks is None:
+        return None
+    left, places, each = account.looks_left(now, limits), account.places, 1 / limits.looks
+    lacking = limits.needed_to_look(looking) - left
+    until = now + max(lacking, 0.0) / limits.looks
+    last = places.get(looking.value, 0.0)
+    if looking is Looking.NEW:
+        last = max(last, places.get(Looking.AGAIN.value, 0.0))
+        may_go = lacking <= ATOM and (last - now <= ATOM or limits.looks_burst - left <= ATOM)
+    else:
+        may_go = lacking <= ATOM
+    if may_go:
+        return None
+    until = places[looking.value] = max(until, last + each)
+    return Held(until, HeldBy.LOOKS)
 
 
 def _pause(

@@ -79,13 +79,13 @@ class RedisStore(DeadLetters, Mending):
         lease: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
         durable: bool = False,
     ) -> Claim:
         times = (repr(now), repr(now + lease))
         run = self._db.run_durably if durable else self._db.run
-        commands = run(
-            "save", *record(job), claim.token, _mark(), *times, taken, result_text(result), *logged(log)
-        )
+        beside = (taken, result_text(result), document or b"")
+        commands = run("save", *record(job), claim.token, _mark(), *times, *beside, *logged(log))
         if commands is None:
             raise LeaseLost(job.id)
         return replace(claim, job=job, commands=commands_of(commands))
@@ -101,6 +101,7 @@ class RedisStore(DeadLetters, Mending):
         retention: float,
         taken: int = 0,
         result: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
     ) -> bool:
         """As the port says. Commands for a job that is over are forgotten; one that was woken is due at once.
 
@@ -110,10 +111,17 @@ class RedisStore(DeadLetters, Mending):
             raise Bug(f"{job.id} is {job.state} and must fall due again")
         agenda = (repr(due.at), due.follow_up) if due else ("", "")
         lease = (claim.token, _mark(), repr(now), *agenda, repr(now + retention), taken)
-        answer = self._db.run("release", *record(job), *lease, result_text(result), *logged(log))
+        beside = (result_text(result), document or b"")
+        answer = self._db.run("release", *record(job), *lease, *beside, *logged(log))
         if answer is None:
             raise LeaseLost(job.id)
         return bool(answer)
+
+    def dependents(self, job_id: JobId) -> list[JobId]:
+        return sorted(JobId(text(each)) for each in self._db.ask("SMEMBERS", self._db.key("after", job_id)))
+
+    def count_dependents(self, job_id: JobId) -> int:
+        return int(self._db.ask("SCARD", self._db.key("after", job_id)))
 
     def load(self, job_id: JobId) -> Job | None:
         return job_of(job_id, self._db.ask("HGET", self._job(job_id), "job"))
@@ -227,12 +235,12 @@ class RedisStore(DeadLetters, Mending):
     def waiting_count(self, account: AccountName) -> int:
         return int(self._db.ask("ZCARD", self._db.key("waiting", account)))
 
-    def is_pinned(self, cid: Cid) -> bool:
-        return self._db.ask("ZSCORE", self._db.key("pins"), cid) is not None
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
+        return self._db.ask("ZSCORE", self._db.key("pins"), f"{account}:{cid}") is not None
 
-    def mark_pinned(self, cid: Cid) -> None:
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None:
         """As the port says. The latest 100,000 are remembered; pinning another one again does no harm."""
-        self._db.run("mark_pinned", cid)
+        self._db.run("mark_pinned", f"{account}:{cid}")
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         found = self._db.ask("HGET", self._db.key("projects"), account)
@@ -263,6 +271,7 @@ def _new(new: NewJob) -> list[Argument]:
         *times,
         FollowUp.DISPATCH,
         new.document,
+        " ".join(upstream.job for upstream in job.spec.after),
         EVENTS.dump_json(new.enqueued),
     ]
 

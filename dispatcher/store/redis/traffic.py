@@ -11,6 +11,7 @@ from dispatcher.domain.traffic import (
     Change,
     HeldBy,
     Limits,
+    Looking,
     Outcome,
     Urgency,
     queue_of,
@@ -28,7 +29,14 @@ class RedisTraffic:
         self._db = Database(client, "traffic", prefix)
 
     def admit(
-        self, lane: Lane, *, urgency: Urgency, now: float, limits: Limits, before: float | None = None
+        self,
+        lane: Lane,
+        *,
+        urgency: Urgency,
+        now: float,
+        limits: Limits,
+        before: float | None = None,
+        looking: Looking | None = None,
     ) -> Admitted | Held:
         answer = self._db.run(
             "admit",
@@ -43,6 +51,9 @@ class RedisTraffic:
             repr(limits.cool_down),
             repr(limits.trial),
             repr(limits.queue),
+            "" if looking is None or limits.looks is None else looking.value,
+            *_looks(limits),
+            "" if looking is None else repr(limits.needed_to_look(looking)),
         )
         match [text(item) for item in answer]:
             case ["admitted", watched, is_open, trial]:
@@ -82,14 +93,16 @@ class RedisTraffic:
         return frozenset(_CHANGES[letter] for letter in text(answer))
 
     def view(self, lane: Lane, *, now: float, limits: Limits) -> LaneView:
-        answer = self._db.run("view", *_lane(lane, now, limits))
-        available, paused_until, open_since, trial_at, failures = [text(item) for item in answer]
+        answer = self._db.run("view", *_lane(lane, now, limits), *_looks(limits))
+        available, paused_until, open_since, trial_at, failures, looks, looks_until = map(text, answer)
         return LaneView(
             available=float(available),
             paused_until=_time(paused_until),
             open_since=_time(open_since),
             trial_at=_time(trial_at),
             failures=int(failures),
+            looks=_time(looks),
+            looks_until=_time(looks_until),
         )
 
 
@@ -97,6 +110,10 @@ def _lane(lane: Lane, now: float, limits: Limits) -> tuple[Argument, ...]:
     """What the arguments of every script begin with."""
     times = (repr(now), repr(limits.ahead), repr(limits.burst), repr(limits.rate))
     return (lane.account, lane.api, *times)
+
+
+def _looks(limits: Limits) -> tuple[Argument, ...]:
+    return ("", "") if limits.looks is None else (repr(limits.looks_burst), repr(limits.looks))
 
 
 def _time(answer: str) -> float | None:

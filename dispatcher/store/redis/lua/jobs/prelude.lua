@@ -19,7 +19,7 @@ local log_at_most, log_at_last = 2000, 4000
 local repeated = {waited = true, woken = true, call_undecided = true, observed = true}
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken, address, exposed, reason; and of turns that failed:
+--       token, lease_until, last, answer, commanded, woken, address, exposed, reason, after (ids); and of turns that failed:
 --       crashes, lapses, rests_until, trouble (JSON), failures, dead, dropped
 local function job_key(id) return prefix .. ':job:' .. id end
 
@@ -28,6 +28,9 @@ local function log_key(id) return prefix .. ':log:' .. id end
 
 -- list: commands (JSON) that no worker has taken yet
 local function commands_key(id) return prefix .. ':commands:' .. id end
+
+-- set: jobs that come after this one
+local function after_key(id) return prefix .. ':after:' .. id end
 
 -- sorted set: job in that state -> when it was created
 local function state_key(state) return prefix .. ':state:' .. state end
@@ -130,13 +133,15 @@ local function has_lease(id, token, now)
   return lease[1] == token and lease[2] and tonumber(lease[2]) > tonumber(now)
 end
 
--- What `save` and `release` have in common: the record, the log, the commands that are in the record now, the result.
-local function save_record(taken, result, first_event)
+-- What `save` and `release` have in common: the record, the log, the commands that are in the record now, the result,
+-- the definition.
+local function save_record(taken, result, definition, first_event)
   local id = ARGV[1]
   put_record()
   append_log(id, first_event)
   redis.call('LTRIM', commands_key(id), taken, -1)
   if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
+  if definition ~= '' then redis.call('HSET', job_key(id), 'definition', definition) end
 end
 
 -- The kinds of the commands that wait: {stop = true, ...}
@@ -185,7 +190,9 @@ local function purge(now)
     if job[5] and job[5] ~= '' then redis.call('HDEL', addresses, job[5]) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)
-    redis.call('UNLINK', job_key(id), log_key(id), commands_key(id))
+    local upstreams = redis.call('HGET', job_key(id), 'after') or ''
+    for upstream in string.gmatch(upstreams, '%S+') do redis.call('SREM', after_key(upstream), id) end
+    redis.call('UNLINK', job_key(id), log_key(id), commands_key(id), after_key(id))
   end
 end
 

@@ -1,7 +1,7 @@
 -- Saves as `save` does, sets the agenda, and ends the lease, if the lease holds.
 -- ARGV: 1-8 record  9 token  10 this call's own mark  11 now  12 due at, or '' for a job that is over  13 follow-up
 --       14 when a job that is over is forgotten  15 number of commands that were taken  16 result (JSON), or ''
---       17... events
+--       17 definition (JSON), or '' if it stays as it is  18... events
 -- Answer: 1; 0 if commands came in meanwhile and the job is due at once; nil if the lease is lost: nothing was changed
 
 local id, mark, now, due = ARGV[1], ARGV[10], ARGV[11], ARGV[12]
@@ -12,7 +12,7 @@ if before[1] == mark then
 end
 if not has_lease(id, ARGV[9], now) then return false end
 
-save_record(ARGV[15], ARGV[16], 17)
+save_record(ARGV[15], ARGV[16], ARGV[17], 18)
 redis.call('HDEL', key, 'lease_until', 'woken', 'crashes', 'lapses', 'rests_until', 'trouble', 'failures')
 local answer = 1
 if due == '' then

@@ -3,7 +3,8 @@
 -- ARGV: 1-6 see the prelude  7 this call's own mark  8 '1' for a stop or an extension  9 after when that is worth
 --       nothing, or ''  10 seconds into a pause after which it is tried all the same  11 what must be in the bucket
 --       12 queue, or ''  13 '1' for a post  14 first cool-down  15 seconds for which a trial may be out
---       16 longest wait for a place in the bucket
+--       16 longest wait for a place in the bucket  17 for a look at a job that is counted: 'pressing', 'again' or 'new',
+--       else ''  18 looks at once  19 looks a second  20 how many must be left
 -- Answer: {'admitted', '1' if watched, '1' if the breaker is open, trial or ''}
 --         {'held', until, by, paused until or '', failures in a row, '1' if a trial is wanted}
 
@@ -47,6 +48,28 @@ if lacking > atom then
     redis.call('HSET', account_key, place, exact(back), 'tokens', account.tokens, 'at', account.at)
   end
   return held(back, 'rate')
+end
+
+-- The looks: each who waits has a turn of his own. Who comes new stands behind all of them, unless so much is left
+-- that they do not need it: some of them may never come back.
+local looking = ARGV[17]
+if looking ~= '' then
+  local most, pace = tonumber(ARGV[18]), tonumber(ARGV[19])
+  local left = looks_left(most, pace)
+  local short = tonumber(ARGV[20]) - left
+  local place = 'place:' .. looking
+  local latest, may_go = tonumber(account[place] or 0), short <= atom
+  if looking == 'new' then
+    latest = math.max(latest, tonumber(account['place:again'] or 0))
+    may_go = may_go and (latest - now <= atom or most - left <= atom)
+  end
+  if not may_go then
+    local back = math.max(now + math.max(short, 0) / pace, latest + 1 / pace)
+    redis.call('HSET', account_key, place, exact(back), 'tokens', account.tokens, 'at', account.at)
+    return held(back, 'looks')
+  end
+  local looks_at = tonumber(account.looks_at or 0) > now and account.looks_at or ARGV[3]
+  redis.call('HSET', account_key, 'looks', exact(left - 1), 'looks_at', looks_at)
 end
 
 local last = tonumber(account.at) > now and account.at or ARGV[3]

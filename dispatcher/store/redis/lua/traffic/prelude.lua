@@ -6,7 +6,8 @@
 -- Times are unix seconds. Those that are computed here are written with 17 digits, which is all that a double has.
 
 local account_key = KEYS[1] .. ':traffic:account:' .. ARGV[1] .. ':' .. ARGV[2]
--- hash: tokens, at, place:posts, place:looks, paused_since, paused_until, strikes, told
+-- hash: tokens, at, place:posts, place:looks, paused_since, paused_until, strikes, told; looks (left at) looks_at,
+--       place:pressing, place:again, place:new
 
 local api_key = KEYS[1] .. ':traffic:api:' .. ARGV[2]
 -- hash: failed_at (times, the oldest first), failures, open_since, until, cool_down, trial, trial_until,
@@ -52,6 +53,12 @@ local half_open_at = tonumber(api['until'] or 0)
 -- What is in the bucket now
 local function filled()
   return math.min(tonumber(account.tokens) + math.max(now - tonumber(account.at), 0) * rate, burst)
+end
+
+-- How many looks are left now, of `most` at once that fill at `pace` a second
+local function looks_left(most, pace)
+  if not account.looks then return most end
+  return math.min(tonumber(account.looks) + math.max(now - tonumber(account.looks_at), 0) * pace, most)
 end
 
 -- Whether a call is under way that tries whether the network is back
