@@ -10,6 +10,10 @@ from dispatcher.domain.request import JobSpec
 from dispatcher.domain.words import Reason
 
 
+_BEFORE_EXTENDING = {"policies.stop.after", "policies.stop.at"}
+"""Where these conflict, they come before the first extension."""
+
+
 def unreached(spec: JobSpec, worst: Forecast, found: Sequence[Conflict]) -> list[Conflict]:
     """Warnings of what `worst` shows; nothing where it has no end, or where `found` names the field already.
 
@@ -18,6 +22,8 @@ def unreached(spec: JobSpec, worst: Forecast, found: Sequence[Conflict]) -> list
     if not worst.complete:
         return []
     named = {conflict.path for conflict in found}
+    if named & _BEFORE_EXTENDING:
+        named.add("policies.extend")
     return [each for each in _never(spec, worst) if not any(path.startswith(each.path) for path in named)]
 
 
