@@ -208,7 +208,7 @@ def test_what_was_held_for_the_post_is_held_anew(
     if trouble is frozen:
         # Between the pin and the post.
         original = world.parts.store.mark_pinned
-        world.parts.store.mark_pinned = lambda cid: (original(cid), frozen(world))  # type: ignore[method-assign]
+        world.parts.store.mark_pinned = lambda *args: (original(*args), frozen(world))  # type: ignore[method-assign]
     else:
         trouble(world)
     world.parts = wired(world.parts, wire)
@@ -219,6 +219,11 @@ def test_what_was_held_for_the_post_is_held_anew(
     assert before.quote is not None
     assert world.parts.ledger.view(DEFAULT).held == before.quote.amount
     ask(world, job_id, **patch)
+    if trouble is not frozen:
+        world.work()
+        anew = world.job(job_id).quote
+        assert anew is not None
+        assert world.parts.ledger.view(DEFAULT).held == anew.amount < before.quote.amount
     world.network.faults.replace([])
     world.parts.ledger.thaw(DEFAULT)
     world.run_for(300)
@@ -241,6 +246,62 @@ def test_what_is_held_stays_held_where_the_change_does_not_touch_it() -> None:
     world.work()
     assert world.job(job_id).quote == quote
     assert world.kinds(job_id).count("credit_held") == 1
+
+
+def test_a_job_that_waits_for_a_price_is_tried_again_when_it_may_pay_more() -> None:
+    world = World()
+    job_id = world.enqueue(definition(), policies={"credit": {"max_rate_per_hour": "0.01"}})
+    world.run_for(60)
+    assert world.job(job_id).reason is Reason.AWAITING_PRICE
+    ask(world, job_id, credit={"max_rate_per_hour": "0.05"})
+    world.work()
+    assert world.job(job_id).state is State.QUEUED
+    world.run()
+    audit(world)
+
+
+def test_a_ceiling_that_comes_down_holds_for_what_is_not_posted_yet() -> None:
+    world = World()
+    breaks("ipfs.pin")(world)
+    job_id = world.enqueue(definition())
+    world.run_for(30)
+    assert world.job(job_id).quote is not None
+    ask(world, job_id, credit={"max_rate_per_hour": "0.01"})
+    world.network.faults.replace([])
+    world.run_for(60)
+    assert world.job(job_id).reason is Reason.AWAITING_PRICE
+    ask(world, job_id, retry={"elsewhere": [{"market": "nvidia-3060", "max_rate_per_hour": "1"}]})
+    ask(world, job_id, credit=None)
+    world.run()
+    assert world.job(job_id).state is State.COMPLETED
+    audit(world)
+
+
+def test_places_may_be_ordered_anew_while_an_attempt_is_at_one_of_them() -> None:
+    world = World(accounts={"default": "1", "other": "1"})
+    there = {"market": "nvidia-a100", "account": "other"}
+    job_id = world.enqueue(
+        definition(runs_for="5m", exit_code=1),
+        policies={
+            "retry": {"on": ["failed"], "attempts": 3, "elsewhere": [there], "rapid": {"within": "1s"}}
+        },
+    )
+    world.run_for(600)
+    job = world.job(job_id)
+    assert (job.attempt, job.place, job.account) == (2, 1, "other")
+    with pytest.raises(InvalidRequest, match=r"retry\.elsewhere"):
+        ask(world, job_id, retry={"elsewhere": [{"market": "nvidia-a100"}]})
+    ask(world, job_id, retry={"elsewhere": [{"market": "nvidia-4090-community"}, there]})
+    world.work()
+    job = world.job(job_id)
+    assert (job.place, job.account, job.market) == (2, "other", "nvidia-a100")
+    world.run()
+    job = world.job(job_id)
+    assert [(attempt.account, attempt.number) for attempt in job.earlier] == [("default", 1), ("other", 2)]
+    assert (job.attempt, job.account, job.state) == (3, "default", State.FAILED)
+    world.check_log(job_id)
+    for name in ("default", "other"):
+        assert world.parts.ledger.view(AccountName(name)).held == 0
 
 
 # --- money -------------------------------------------------------------------------------------------------
