@@ -30,7 +30,7 @@ from dispatcher.providers.disciplined import Apis, Disciplined
 from dispatcher.providers.nosana import NosanaProvider
 from dispatcher.simulator.network import Network, Options
 from dispatcher.simulator.transport import SimulatedTransport
-from dispatcher.store.memory import MemoryLedger, MemoryStore, MemoryTraffic
+from dispatcher.store.memory import MemoryLedger, MemorySchedules, MemoryStore, MemoryTraffic
 
 START = 1_800_000_000.0
 MARKET = "nvidia-3060"  # 0.0436 $/h and 10 % fee: 0.04796 $/h
@@ -134,6 +134,7 @@ class World:
         numbers = itertools.count(1)
         self.parts = Parts(
             store=MemoryStore(),
+            schedules=MemorySchedules(),
             ledger=MemoryLedger(),
             providers=Accounts({AccountName(name): self.provider(name) for name in credits_usd}),
             clock=self.clock,

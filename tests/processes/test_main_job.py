@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from dispatcher.domain.errors import SettingsError
-from dispatcher.ops.clock import poll
+from dispatcher.domain.words import Reason, State
 from dispatcher.ops.embedded import find_server
 from tests.processes.station import PATIENCE, Station, station
 
@@ -124,24 +124,23 @@ print(json.dumps([handle.id, handle.new, again.id == handle.id, again.new]))
 def test_killed_processes_lose_nothing_and_double_nothing(place: Station, tmp_path: Path) -> None:
     """Workers, beat and the network are killed in the middle of the jobs; for some seconds nobody is there at all.
 
-    A second is two minutes of the network's time: the time-outs leave room for the start of new workers.
+    A second is two minutes of the network's time: the time-outs leave room for the start of new workers, and for the
+    leases of those that were killed.
     """
     one, two, beat = place.start_worker("one"), place.start_worker("two"), place.start_beat()
-    file = write(tmp_path / "job.json", definition(runs_for="95m"))
+    file = write(tmp_path / "job.json", definition(runs_for="80m"))
     # fmt: off
     ids = [
         place.json(
-            "enqueue", file, "--market", MARKET, "--timeout", "80m", "--extend-by", "80m", "--extend-margin", "30m",
+            "enqueue", file, "--market", MARKET, "--timeout", "70m", "--extend-by", "70m", "--extend-margin", "30m",
             "--request-id", f"job-{number}", "--allow-secret", PLACE,
         )["id"]
         for number in range(6)
     ]
     # fmt: on
 
-    def all_run() -> bool | None:
-        return len(place.json("jobs", "--state", "running")) == len(ids) or None
-
-    assert poll(all_run, within=PATIENCE, every=0.1)
+    for job_id in ids:
+        place.until(job_id, lambda job: job.state is State.RUNNING)
     one.end(signal.SIGKILL)
     beat.end(signal.SIGKILL)
     place.restart_network()
@@ -164,23 +163,16 @@ def test_operators_see_stop_and_inspect(place: Station, tmp_path: Path) -> None:
     ]
     poor = ("--market", MARKET, "--timeout", "1h", "--account", "poor", "--allow-secret", PLACE)
     waiting = place.json("enqueue", file, *poor)["id"]
-    assert poll(lambda: place.json("show", running)["state"] == "running" or None, within=PATIENCE, every=0.1)
-
-    def short() -> bool | None:
-        return place.json("show", waiting)["reason"] == "awaiting_credit" or None
-
-    assert poll(short, within=PATIENCE, every=0.1)
+    place.until(running, lambda job: job.state is State.RUNNING)
+    place.until(waiting, lambda job: job.reason is Reason.AWAITING_CREDIT)
     registered = place.run("celery", "-A", "dispatcher", "inspect", "registered")
     for name in ("submit", "dispatch", "poll", "extend", "stop", "sweep"):
         assert f"dispatcher.{name}" in registered.stdout
     place.json("stop", running)
     place.credit("nos_poor", "1")
-    assert (place.ended(running)["state"], place.ended(running)["reason"]) == ("stopped", "operator")
-
-    def posted() -> bool | None:
-        return place.json("show", waiting)["posts"] == 1 or None
-
-    assert poll(posted, within=PATIENCE, every=0.1)
+    stopped = place.ended(running)
+    assert (stopped["state"], stopped["reason"]) == ("stopped", "operator")
+    place.until(waiting, lambda job: job.posts == 1)
     kinds = [
         json.loads(line)["kind"]
         for line in place.run("dispatcher", "events", waiting, "--json").stdout.splitlines()
