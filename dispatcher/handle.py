@@ -1,19 +1,27 @@
 """A job, as seen from an application: what it is, how to wait for it, and what may be asked of it."""
 
 import math
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from dispatcher.domain.changing import Change
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotPossible, UnknownJob
 from dispatcher.domain.events import Event
+from dispatcher.domain.explain import explanation_view
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import Job
+from dispatcher.domain.policies import Policies
+from dispatcher.domain.told_policies import policies_view
 from dispatcher.domain.view import view
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, operate
+from dispatcher.engine.changing import change_policies
 from dispatcher.engine.closing import callback_state
+from dispatcher.engine.explaining import explain_job
+from dispatcher.engine.following import follow
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.resolve import resolve
 from dispatcher.ops.clock import poll
@@ -83,6 +91,22 @@ class JobHandle:
         operate.extend(self._parts, self._id, seconds, by=who or _user())
         return self
 
+    def update_policies(self, patch: Policies | Mapping[str, Any], *, by: str | None = None) -> Change:
+        """Ask that `patch` be laid upon the job's policies, field by field; None takes a field away:
+        `{"stop": {"after": "3h"}, "extend": None}`.
+
+        The answer says what that comes to for the job as it is now: the policies, the names of the fields that are
+        different, and notes. A worker takes it in at once, and lays it upon the policies of then; the log says
+        `policies_changed`, or `policies_kept` and why. Raises `InvalidRequest` with every fault, `NotPossible` for
+        a job that is over, `UnknownJob`.
+        """
+        return change_policies(self._parts, self._id, patch, by=by or _user())
+
+    def policies(self) -> dict[str, Any]:
+        """The job's policies without what is left at its default, the set that they came from, and every change:
+        what `dispatcher policy --json` prints."""
+        return policies_view(self.job, self.log())
+
     def resolve(
         self, *, posted: str | None = None, not_posted: bool = False, by: str | None = None
     ) -> "JobHandle":
@@ -117,6 +141,13 @@ class JobHandle:
         """As `events`, with a mark in the place of what cannot be read."""
         return self._parts.store.log(self._id)
 
+    def follow(self, *, every: float = 0.5) -> Iterator[Event | Unreadable]:
+        """As `log`, and then what goes on happening, until the job is over; the store is read `every` so many seconds
+        of the wall's time. Raises `UnknownJob`; `NotPossible` once it is a dead letter."""
+        return follow(
+            self._parts.store, self._id, pause=lambda: poll(lambda: None, within=every, every=every)
+        )
+
     def result(self) -> dict[str, Any] | None:
         """The host's result document with its logs, once the job is over and there is one."""
         return self._parts.store.result(self._id)
@@ -128,6 +159,11 @@ class JobHandle:
         if seen["callback"] is not None:
             seen["callback"]["state"] = callback_state(self._parts, self.job)
         return seen
+
+    def explain(self) -> dict[str, Any]:
+        """What `dispatcher explain --json` prints: where the job is and why, what comes next and under which rule and
+        policy, what was tried, and what it costs if nothing changes. Raises `UnknownJob`, `UnreadableRecord`."""
+        return explanation_view(explain_job(self._parts, self._id))
 
     def _is_over(self) -> bool | None:
         trouble = self.trouble()

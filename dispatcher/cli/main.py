@@ -5,9 +5,10 @@ import sys
 import click
 
 from dispatcher.cli.dead import dead_group
+from dispatcher.cli.events import events_command
+from dispatcher.cli.explain import explain_command
 from dispatcher.cli.jobs import (
     enqueue_command,
-    events_command,
     extend_command,
     jobs_command,
     show_command,
@@ -18,8 +19,10 @@ from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.plan import plan_command
+from dispatcher.cli.policies import policies_group, policy_command
 from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
+from dispatcher.cli.schedule import schedule_group
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -50,12 +53,16 @@ for _command in (
     enqueue_command,
     plan_command,
     show_command,
+    explain_command,
     jobs_command,
     stop_command,
     extend_command,
+    policy_command,
+    policies_group,
     resolve_command,
     events_command,
     dead_group,
+    schedule_group,
     balance_command,
     budget_group,
     account_group,

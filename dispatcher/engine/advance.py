@@ -27,7 +27,7 @@ from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Reason
-from dispatcher.engine import crashes
+from dispatcher.engine import changing, crashes
 from dispatcher.engine.attempts import close_books, is_between, settle_last
 from dispatcher.engine.closing import close
 from dispatcher.engine.parts import Parts
@@ -237,6 +237,8 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         case "unreadable":
             _log.error("command_unreadable", job=job.id)
             return []
+        case "policies":
+            return changing.taken_in(job, command, now)
         case "mended":
             return [ev.Mended(at=now, what=command.detail)]
         case "adopt":

@@ -11,6 +11,7 @@ from dispatcher.domain.ids import AccountName, IdempotencyKey, MarketAddress, Pr
 from dispatcher.domain.outcome import RunReport
 from dispatcher.domain.traffic import Looking
 from dispatcher.domain.words import Phase
+from dispatcher.ports.traffic import Lane, LaneView
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +233,8 @@ class Providers(Protocol):
         ...
 
     def names(self) -> tuple[AccountName, ...]: ...
+
+    def lanes(self, name: AccountName) -> tuple[tuple[Lane, LaneView], ...]:
+        """What holds the account's calls back now, for each API; the network is not asked. Empty where nothing is
+        ever held back, and for an account that the settings do not know."""
+        ...

@@ -7,6 +7,7 @@ from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName
 from dispatcher.domain.traffic import Looking
 from dispatcher.ports.provider import Provider
+from dispatcher.ports.traffic import Lane, LaneView
 from dispatcher.providers.disciplined import Disciplined
 
 
@@ -41,6 +42,11 @@ class Accounts:
 
     def names(self) -> tuple[AccountName, ...]:
         return tuple(self._providers)
+
+    def lanes(self, name: AccountName) -> tuple[tuple[Lane, LaneView], ...]:
+        """As the port says."""
+        provider = self._providers.get(name)
+        return provider.lanes() if isinstance(provider, Disciplined) else ()
 
     def close(self) -> None:
         """Close the connections of all providers."""

@@ -185,6 +185,8 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
                 return entry is not None
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
+            elif command.kind == "policies":
+                return False
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             if command.kind == "stop":
                 entry.health.recover()
