@@ -1,10 +1,11 @@
 """A job, as seen from an application: what it is, how to wait for it, and what may be asked of it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from dispatcher.domain.changing import Change
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotPossible, UnknownJob
@@ -12,9 +13,12 @@ from dispatcher.domain.events import Event
 from dispatcher.domain.explain import explanation_view
 from dispatcher.domain.ids import JobId, RemoteAddress
 from dispatcher.domain.job import Job
+from dispatcher.domain.policies import Policies
+from dispatcher.domain.told_policies import policies_view
 from dispatcher.domain.view import view
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead, operate
+from dispatcher.engine.changing import change_policies
 from dispatcher.engine.closing import callback_state
 from dispatcher.engine.explaining import explain_job
 from dispatcher.engine.following import follow
@@ -86,6 +90,22 @@ class JobHandle:
         seconds = int(parse_duration(by).total_seconds())
         operate.extend(self._parts, self._id, seconds, by=who or _user())
         return self
+
+    def update_policies(self, patch: Policies | Mapping[str, Any], *, by: str | None = None) -> Change:
+        """Ask that `patch` be laid upon the job's policies, field by field; None takes a field away:
+        `{"stop": {"after": "3h"}, "extend": None}`.
+
+        The answer says what that comes to for the job as it is now: the policies, the names of the fields that are
+        different, and notes. A worker takes it in at once, and lays it upon the policies of then; the log says
+        `policies_changed`, or `policies_kept` and why. Raises `InvalidRequest` with every fault, `NotPossible` for
+        a job that is over, `UnknownJob`.
+        """
+        return change_policies(self._parts, self._id, patch, by=by or _user())
+
+    def policies(self) -> dict[str, Any]:
+        """The job's policies without what is left at its default, the set that they came from, and every change:
+        what `dispatcher policy --json` prints."""
+        return policies_view(self.job, self.log())
 
     def resolve(
         self, *, posted: str | None = None, not_posted: bool = False, by: str | None = None

@@ -25,6 +25,7 @@ BY_LOOKS = {
     "held_until",
     "held_pressing",
 }
+BY_LOOKS |= {"output_at", "results"}
 """Of `Remote`."""
 BY_SEARCHES = {"looks", "held_until", "clear_at", "failed", "looked_at", "error", "hopeless"}
 """Of `Search`."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from dispatcher.domain.callback import Message
+from dispatcher.domain.errors import BrokerUnavailable
 from dispatcher.domain.events import Event
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job
@@ -28,7 +30,7 @@ from dispatcher.providers.disciplined import Apis, Disciplined
 from dispatcher.providers.nosana import NosanaProvider
 from dispatcher.simulator.network import Network, Options
 from dispatcher.simulator.transport import SimulatedTransport
-from dispatcher.store.memory import MemoryLedger, MemoryStore, MemoryTraffic
+from dispatcher.store.memory import MemoryLedger, MemorySchedules, MemoryStore, MemoryTraffic
 from tests.replayed import assert_log_leads_to
 
 START = 1_800_000_000.0
@@ -68,6 +70,19 @@ class BellQueue:
         self.rung.extend((follow_up, job_id) for job_id in job_ids)
 
 
+class Receiver:
+    """The application's queue: keeps the callbacks that were sent; while `down`, the broker is away."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.down = False
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise BrokerUnavailable("the broker is away")
+        self.sent.append(message)
+
+
 class Recorder:
     """Remembers every event that observers are told."""
 
@@ -103,6 +118,7 @@ class World:
         options: Options | None = None,
         timing: Timing | None = None,
         requests_per_second: float = 1000.0,
+        polls_per_minute: float | None = None,
         latency: float = 0.0,
     ) -> None:
         credits_usd = accounts or {"default": "100"}
@@ -117,17 +133,19 @@ class World:
         )
         self.keyed = self.network.options.generation == 3
         self.transport = SimulatedTransport(self.network, waited=self.clock.move, latency=latency)
-        self.bell, self.recorder = BellQueue(), Recorder()
+        self.bell, self.recorder, self.receiver = BellQueue(), Recorder(), Receiver()
         self.traffic: Traffic = MemoryTraffic()
-        self.requests_per_second = requests_per_second
+        self.requests_per_second, self.polls_per_minute = requests_per_second, polls_per_minute
         numbers = itertools.count(1)
         self.parts = Parts(
             store=MemoryStore(),
+            schedules=MemorySchedules(),
             ledger=MemoryLedger(),
             providers=Accounts({AccountName(name): self.provider(name) for name in credits_usd}),
             clock=self.clock,
             waker=self.bell,
             observer=self.recorder,
+            callbacks=self.receiver,
             new_id=lambda: JobId(f"job_{next(numbers):024x}"),
             timing=timing or Timing(),
             stamps=lambda _: not self.keyed,
@@ -145,6 +163,7 @@ class World:
             self.clock,
             apis=APIS,
             requests_per_second=self.requests_per_second,
+            polls_per_minute=self.polls_per_minute,
         )
 
     def undisciplined(self, name: str) -> Provider:

@@ -1,7 +1,6 @@
 """What the commands take in: durations, labels, JSON files."""
 
 import json
-import re
 from datetime import timedelta
 from typing import IO, Any
 
@@ -10,8 +9,6 @@ import click
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.faults import Fault
-
-_TAKE = re.compile(r"(?P<place>.+?)=(?P<job>[^=:]+):(?P<field>.+)")
 
 
 class DurationOption(click.ParamType[timedelta]):
@@ -37,17 +34,6 @@ def labels_of(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
             raise click.BadParameter(f"{value!r}: write name=value")
         labels[name] = text
     return labels
-
-
-def take_of(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """`PLACE=ID:FIELD`; a place may have an equals sign in quotes, an id and a field have none."""
-    takes = {}
-    for value in values:
-        found = _TAKE.fullmatch(value)
-        if found is None:
-            raise click.BadParameter(f"{value!r}: write place=id:field")
-        takes[found["place"]] = {"job": found["job"], "field": found["field"]}
-    return takes
 
 
 def read_json(file: IO[str]) -> Any:

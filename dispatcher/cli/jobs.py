@@ -12,16 +12,27 @@ from dispatcher.cli.dead import (
     stop_unreadable,
     trouble_fields,
 )
-from dispatcher.cli.inputs import DURATION, labels_of, read_json, take_of
+from dispatcher.cli.inputs import DURATION, labels_of
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
+from dispatcher.cli.requests import assignments_of, read_document_of, request_of
 from dispatcher.cli.stopping import stop_every_job
+from dispatcher.cli.ties import take_of, tie_fields
 from dispatcher.domain.words import Reason, State
 
 
 @click.command("enqueue")
-@click.argument("file", type=click.File(encoding="utf-8"))
-@click.option("--market", required=True, help="Address or slug of the market.")
-@click.option("--timeout", required=True, help="Run time posted at first: 30m.")
+@click.argument("file", type=click.File("rb"))
+@click.option("--market", help="Address or slug of the market.")
+@click.option("--timeout", help="Run time posted at first: 30m.")
+@click.option("--policy", help="A named set of policies of the settings; the other options go before it.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=assignments_of,
+    metavar="FIELD=VALUE",
+    help="Any field of a policy: extend.by=30m; null takes it away. May be repeated; goes before all else.",
+)
 @click.option(
     "--quantum", help="Post and extend in steps of so much: what a dead dispatcher can cost at most."
 )
@@ -37,8 +48,8 @@ from dispatcher.domain.words import Reason, State
 @click.option("--fail-when-short", is_flag=True, help="Fail instead of waiting for credit.")
 @click.option("--request-id", help="Idempotency key: the same again gives the job that is there.")
 @click.option("--label", "labels", multiple=True, callback=labels_of, help="name=value; may be repeated.")
-@click.option("--priority", type=click.IntRange(-100, 100), default=0)
-@click.option("--account", default="default", show_default=True)
+@click.option("--priority", type=click.IntRange(-100, 100), help="Default: 0.")
+@click.option("--account", help="Default: the one named default.")
 @click.option("--node", help="The one host that may run it.")
 @click.option(
     "--allow-secret",
@@ -47,7 +58,12 @@ from dispatcher.domain.words import Reason, State
     metavar="PATH",
     help="A place of the definition that may hold a secret, as a fault names it; may be repeated.",
 )
-@click.option("--after", multiple=True, metavar="ID", help="Not before this job completed; may be repeated.")
+@click.option(
+    "--after",
+    multiple=True,
+    metavar="ID",
+    help="Not before this job completed; may be repeated.",
+)
 @click.option(
     "--after-any", multiple=True, metavar="ID", help="Not before this job is over, however it ended."
 )
@@ -63,9 +79,13 @@ from dispatcher.domain.words import Reason, State
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 3 unless it completed.")
 @click.option("--wait-timeout", type=DURATION, help="Wait no longer than this.")
 @json_option
-def enqueue_command(file: IO[str], wait: bool, wait_timeout: Any, as_json: bool, **options: Any) -> None:
-    """Enqueue the job definition in FILE (JSON; - for standard input)."""
-    handle = client.enqueue(request_of(read_json(file), options))
+def enqueue_command(file: IO[bytes], wait: bool, wait_timeout: Any, as_json: bool, **options: Any) -> None:
+    """Enqueue the job in FILE: a job definition, or a whole request with its definition, market, timeout, policies.
+
+    FILE is YAML (.yaml, .yml), TOML (.toml) or JSON; - for standard input, which is JSON or YAML. What options say
+    goes before what FILE says.
+    """
+    handle = client.enqueue(request_of(read_document_of(file), options))
     if not wait:
         if as_json:
             print_json({"id": handle.id, "new": handle.new, **handle.view()})
@@ -84,55 +104,6 @@ def enqueue_command(file: IO[str], wait: bool, wait_timeout: Any, as_json: bool,
     else:
         _show(handle)
     sys.exit(0 if handle.state is State.COMPLETED else 3)
-
-
-def request_of(definition: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Options as the fields of a request, unread: the request itself names all their faults at once."""
-    extend = {
-        "by": options["extend_by"],
-        "margin": options["extend_margin"],
-        "max_times": options["max_extends"],
-    }
-    stop = {
-        "after": options["stop_after"],
-        "at": options["stop_at"],
-        "max_cost": options["max_cost"],
-        "queued_longer_than": options["queued_at_most"],
-    }
-    if options["extend_by"] is not None or options["stop_after"] is not None:
-        extend["max_runtime"] = options["max_runtime"]
-    else:
-        stop["after"] = options["max_runtime"]
-    policies: dict[str, Any] = {"stop": _given(stop)}
-    if _given(extend):
-        policies["extend"] = _given(extend)
-    if options["quantum"] is not None:
-        policies["quantum"] = options["quantum"]
-    if options["poll_every"] is not None:
-        policies["poll"] = {"every": options["poll_every"]}
-    if options["fail_when_short"]:
-        policies["credit"] = {"when_short": "fail"}
-    names = ("market", "timeout", "request_id", "labels", "priority", "account", "node")
-    allowed = {"allow_secrets": list(options["allow_secrets"])} if options["allow_secrets"] else {}
-    asked = _given({name: options[name] for name in names})
-    return {**asked, **allowed, **_ties(options), "definition": definition, "policies": policies}
-
-
-def _ties(options: dict[str, Any]) -> dict[str, Any]:
-    if options["callback_queue"] is not None and options["callback"] is None:
-        raise click.UsageError("--callback-queue goes with --callback")
-    after = [{"id": each} for each in options["after"]]
-    after += [{"id": each, "on": "any"} for each in options["after_any"]]
-    ties: dict[str, Any] = {"after": after} if after else {}
-    if options["take"]:
-        ties["take"] = options["take"]
-    if options["callback"] is not None:
-        ties["callback"] = _given({"task": options["callback"], "queue": options["callback_queue"]})
-    return ties
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 @click.command("show")
@@ -158,7 +129,7 @@ def _show(handle: client.JobHandle) -> None:
             ("why", seen["detail"]),
             ("next", f"{step['action']} at {step['at']} (rule {step['rule']})" if step else None),
             *trouble_fields(seen),
-            *_tie_fields(seen),
+            *tie_fields(seen),
             ("market", seen["market"]),
             ("cid", seen["cid"]),
             ("address", seen["address"]),
@@ -177,18 +148,6 @@ def _show(handle: client.JobHandle) -> None:
             ("settled", f"${cost['settled_usd']}" if cost["settled_usd"] else None),
         ]
     )
-
-
-def _tie_fields(seen: dict[str, Any]) -> list[tuple[str, Any]]:
-    called, others = seen["callback"], seen["dependents"]
-    after = [each["id"] + (" (however it ends)" if each["on"] == "any" else "") for each in seen["after"]]
-    takes = [f"{place} = {each['field']} of {each['job']}" for place, each in seen["take"].items()]
-    return [
-        ("after", ", ".join(after) or None),
-        ("takes", ", ".join(takes) or None),
-        ("before", ", ".join(others) or None),
-        ("callback", None if called is None else f"{called['task']} ({called['state']})"),
-    ]
 
 
 def at_most_ever(seen: dict[str, Any]) -> str:

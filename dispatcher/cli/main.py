@@ -19,8 +19,10 @@ from dispatcher.cli.metrics import metrics_command
 from dispatcher.cli.money import account_group, budget_group
 from dispatcher.cli.network import balance_command, markets_command, network_command
 from dispatcher.cli.plan import plan_command
+from dispatcher.cli.policies import policies_group, policy_command
 from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
+from dispatcher.cli.schedule import schedule_group
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -55,9 +57,12 @@ for _command in (
     jobs_command,
     stop_command,
     extend_command,
+    policy_command,
+    policies_group,
     resolve_command,
     events_command,
     dead_group,
+    schedule_group,
     balance_command,
     budget_group,
     account_group,

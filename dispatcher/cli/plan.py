@@ -7,9 +7,10 @@ from typing import IO, Any
 import click
 
 from dispatcher import client
-from dispatcher.cli.inputs import DURATION, read_json
-from dispatcher.cli.jobs import enqueue_command, request_of
+from dispatcher.cli.inputs import DURATION
+from dispatcher.cli.jobs import enqueue_command
 from dispatcher.cli.output import print_fields, print_json, print_table
+from dispatcher.cli.requests import read_document_of, request_of
 from dispatcher.cli.timeline import timeline_svg
 from dispatcher.domain.planned import planned_view
 
@@ -17,7 +18,7 @@ _NOT_PLANNED = {"file", "wait", "wait_timeout", "as_json"}
 
 
 @click.command("plan")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.File("rb"))
 @click.option("--runs-for", type=DURATION, help="How long the job works; default: as long as it is allowed.")
 @click.option(
     "--queued-for", type=DURATION, default="1m", show_default=True, help="How long hosts keep it waiting."
@@ -26,14 +27,17 @@ _NOT_PLANNED = {"file", "wait", "wait_timeout", "as_json"}
 @click.option("--svg", type=click.File("w", encoding="utf-8"), help="Write the timeline as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def plan_command(
-    file: IO[str], runs_for: Any, queued_for: Any, rate: str | None, svg: Any, as_json: bool, **options: Any
+    file: IO[bytes], runs_for: Any, queued_for: Any, rate: str | None, svg: Any, as_json: bool, **options: Any
 ) -> None:
     """Tell what will happen to a request, and what it costs, before it is enqueued. Nothing is stored or spent.
 
-    FILE is a job definition, and the options are those of `enqueue`; exit code 3 if the job could not run.
+    FILE and the options are those of `enqueue`; exit code 3 if the job could not run.
     """
     planned = client.plan(
-        request_of(read_json(file), options), runs_for=runs_for, queued_for=queued_for, rate_per_hour=rate
+        request_of(read_document_of(file), options),
+        runs_for=runs_for,
+        queued_for=queued_for,
+        rate_per_hour=rate,
     )
     if svg is not None:
         svg.write(timeline_svg(planned, PurePath(getattr(file, "name", "job")).name))

@@ -11,6 +11,7 @@ from typing import Final
 import click
 import httpx
 from kombu.exceptions import KombuError
+from redis import RedisError
 from rich.console import Console
 
 from dispatcher import bootstrap, settings
@@ -75,7 +76,7 @@ def _guarded(
             tell(console, f"failed: {e}")
         except ShowFailed as e:
             tell(console, _with_log(e, services.worker_log() if e.telling else []))
-        except (DispatcherError, httpx.HTTPError, KombuError) as e:
+        except (DispatcherError, httpx.HTTPError, KombuError, RedisError) as e:
             death = services.death()
             tell(console, _with_log(e, services.worker_log()) if death is None else f"failed: {death}")
         else:

@@ -89,7 +89,7 @@ def failed(upstream: Upstream, found: Seen) -> str | None:
 
 def _where(found: Seen) -> str:
     if found.job is None:
-        return found.word
+        return "(its record cannot be read)"
     more = f"; {found.word}" if found.word else ""
     return f"({found.job.state}, {found.job.reason}{more})"
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from dispatcher.domain.attempts import afresh, attempts_left, dearest
 from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.money import THOUSANDTH, affordable_seconds, price, price_at_most
 from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE, ExtendPolicy
@@ -15,8 +16,9 @@ HOURLY_EXACT = 3600 * THOUSANDTH
 """At a multiple of this rate every second costs whole thousandths, and nothing is ever rounded."""
 
 
-def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
-    """Seconds of run time to post at first: the timeout, or less where a policy allows less.
+def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float, spent: Decimal = ZERO) -> int:
+    """Seconds of run time to post at first: the timeout, or less where a policy allows less. `spent`: what earlier
+    attempts did cost, US dollars.
 
     0 if the policies do not allow the shortest posting: then the job cannot run.
     """
@@ -28,7 +30,7 @@ def first_seconds(spec: JobSpec, rate_per_hour: Decimal, now: float) -> int:
     if policies.stop.at is not None:
         allowed.append(int(policies.stop.at.timestamp() - now) + STOP_GRACE)
     if (budget := policies.max_cost()) is not None:
-        allowed.append(affordable_seconds(rate_per_hour, budget))
+        allowed.append(affordable_seconds(rate_per_hour, budget - spent))
     seconds = min(allowed)
     return seconds if seconds >= SHORTEST_TIMEOUT else 0
 
@@ -121,7 +123,7 @@ def _left(job: Job, remote: Remote) -> dict[Reason, int]:
     if policies.stop.at is not None:
         left[Reason.STOP_AT] = int(policies.stop.at.timestamp() - since) + STOP_GRACE - remote.timeout
     if (budget := policies.max_cost()) is not None and (hourly := highest_rate(job)) is not None:
-        left[Reason.MAX_COST] = affordable_seconds(hourly, budget - job.spend.posted)
+        left[Reason.MAX_COST] = affordable_seconds(hourly, budget - job.spend.earlier - job.spend.posted)
     return left
 
 
@@ -148,7 +150,7 @@ def run_seconds(job: Job, now: float) -> float:
 
 
 def final_cost(job: Job) -> Decimal:
-    """What the network settles for a job that is over: the seconds it ran, never more than was reserved.
+    """What the network settles for an attempt that is over: the seconds it ran, never more than was reserved.
 
     A job that vanished while it ran is taken at all that was reserved: nothing shows less.
     """
@@ -165,6 +167,11 @@ def final_cost(job: Job) -> Decimal:
     return min(price(hourly, run_seconds(job, job.remote.changed_at)), reserved)
 
 
+def last_cost(job: Job) -> Decimal:
+    """What the last attempt of a job that is over did cost: what is settled when its books are closed."""
+    return ZERO if job.spend.settled is None else job.spend.settled - job.spend.earlier
+
+
 def reserved_at_most(job: Job) -> Decimal:
     """What the network may have reserved: all that it confirmed, and extensions whose answer never came."""
     under_way = job.call.amount if job.call is not None else ZERO
@@ -173,9 +180,10 @@ def reserved_at_most(job: Job) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """US dollars. `so_far`: for the time that was used; `committed`: the most it costs if every dispatcher
-    process dies now (posted quanta and calls under way); `allowed`: the most that its policies allow, and orders
-    that operators gave beyond them; None where nothing limits it, or while the price is not known yet."""
+    """US dollars, of all attempts together. `so_far`: for the time that was used; `committed`: the most it costs if
+    every dispatcher process dies now (posted quanta and calls under way); `allowed`: the most that its policies allow,
+    with the attempts that may still come, and orders that operators gave beyond them; None where nothing limits it, or
+    while a price is not known yet that no ceiling limits."""
 
     so_far: Decimal
     committed: Decimal
@@ -186,14 +194,14 @@ def costs(job: Job, now: float) -> Costs:
     """The three figures for one job. The last two depend on its record alone, not on `now`."""
     if job.spend.settled is not None:
         return Costs(job.spend.settled, job.spend.settled, job.spend.settled)
-    hourly = rate(job)
+    hourly, earlier = rate(job), job.spend.earlier
     committed = _committed(job)
     so_far = min(price(hourly, run_seconds(job, now)), committed) if hourly is not None else ZERO
-    return Costs(so_far, committed, _allowed(job, committed))
+    return Costs(earlier + so_far, earlier + committed, _allowed(job, committed))
 
 
 def longest_runtime(job: Job) -> int | None:
-    """The most seconds of run time that the job's policies allow in total; None where nothing limits them.
+    """The most seconds of run time that the job's policies allow an attempt in total; None where nothing limits them.
 
     Orders of operators count, and so does what was posted already. Known before the price is.
     """
@@ -264,20 +272,37 @@ def _committed(job: Job) -> Decimal:
 
 
 def _allowed(job: Job, committed: Decimal) -> Decimal | None:
+    """What earlier attempts did cost, what this one can, and those that may still come; within the job's budget."""
+    earlier, budget = job.spend.earlier, job.spec.policies.max_cost()
+    this, further = _attempt_at_most(job, committed), _further_at_most(job)
+    if further == 0 and not _may_go_on(job):
+        return earlier + committed
+    most = None if this is None or further is None else earlier + this + further
+    caps = [cap for cap in (most, budget) if cap is not None]
+    return max(min(caps), earlier + committed) if caps else None
+
+
+def _attempt_at_most(job: Job, committed: Decimal) -> Decimal | None:
     """Committed, and what may come: the first posting, if it is not written down yet, and each extension."""
     if not _may_go_on(job):
         return committed
-    hourly, longest = highest_rate(job), longest_runtime(job)
-    budget = job.spec.policies.max_cost()
-    most = committed if longest == 0 else None
-    if hourly is not None and longest is not None:
-        posted = _posted_seconds(job)
-        under_way = job.call.seconds if job.call is not None and job.call.operation is Operation.EXTEND else 0
-        most = committed + _extensions(job, hourly, max(longest - posted - under_way, 0))
-        if job.remote is None and job.call is None:
-            most += price_at_most(hourly, posted)
-    caps = [cap for cap in (most, budget) if cap is not None]
-    return max(min(caps), committed) if caps else None
+    hourly, longest = highest_rate(job) or dearest(job.spec), longest_runtime(job)
+    if longest == 0:
+        return committed
+    if hourly is None or longest is None:
+        return None
+    posted = _posted_seconds(job)
+    under_way = job.call.seconds if job.call is not None and job.call.operation is Operation.EXTEND else 0
+    most = committed + _extensions(job, hourly, max(longest - posted - under_way, 0))
+    return most + price_at_most(hourly, posted) if job.remote is None and job.call is None else most
+
+
+def _further_at_most(job: Job) -> Decimal | None:
+    """What the attempts that may still come can cost, each at the dearest place."""
+    if (left := attempts_left(job)) == 0:
+        return ZERO
+    each = _attempt_at_most(afresh(job), ZERO)
+    return None if each is None else left * each
 
 
 def _extensions(job: Job, hourly: Decimal, seconds: int) -> Decimal:

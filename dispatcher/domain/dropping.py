@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.costs import final_cost, reserved_at_most
+from dispatcher.domain.costs import final_cost, last_cost, reserved_at_most
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.job import Ending, Job
 from dispatcher.domain.money import format_usd
@@ -38,10 +38,11 @@ def may_be_alive(job: Job) -> str | None:
 
 
 def cost_when_dropped(job: Job) -> Decimal:
-    """What the books take for a job that is dropped, US dollars: nothing if it surely never reached the network,
-    what it ran for if the network showed its end, and otherwise everything that may be reserved."""
+    """What the books take for a job that is dropped, US dollars, beside what earlier attempts did cost: nothing if
+    it surely never reached the network, what it ran for if the network showed its end, and otherwise everything that
+    may be reserved."""
     if job.state.is_final:
-        return job.spend.settled or Decimal(0)
+        return last_cost(job)
     if job.remote is not None and job.remote.is_over:
         return final_cost(job)
     return reserved_at_most(job)
@@ -58,5 +59,5 @@ def dropped(job: Job, now: float, *, by: str, reason: str) -> ev.Ended:
         state=State.FAILED,
         reason=Reason.DROPPED,
         ending=Ending(at=now, result_cid=result_cid, detail=detail),
-        settled=cost_when_dropped(job),
+        settled=job.spend.earlier + cost_when_dropped(job),
     )

@@ -25,6 +25,9 @@ def fitting_faults(spec: JobSpec, shows_output: Callable[[AccountName], bool]) -
             "does not: leave it out, and let stop.after end a job that hangs"
         )
         faults.append(Fault(f"policies.stop.{name}", message))
+    if spec.node is not None and spec.policies.retry is not None and spec.policies.retry.elsewhere:
+        message = "names places where the one host is not that may run it (node): leave one of the two out"
+        faults.append(Fault("policies.retry.elsewhere", message))
     counted = [str(scope) for account in accounts_of(spec) for scope in scopes_of(spec, account)]
     if stop.budget is not None and stop.budget not in counted:
         message = (

@@ -165,6 +165,8 @@ class Spend(Record):
     """Held for extensions that a stop overtook before they were answered: they may have landed."""
     earlier: Usd = Decimal(0)
     """What earlier attempts did cost. The two above are of this attempt."""
+    kept: Usd = Decimal(0)
+    """What stays held, at most, of what the last attempt did not use, until the next one is held for."""
     settled: Usd | None = None
     """What it did cost with all attempts, once it ended."""
 
@@ -259,8 +261,12 @@ class Job(Record):
     """The how-manieth attempt this is. All that is above from `wait` on, but the counts of calls, is of this one."""
     place: int = 0
     """Which of the spec's places it runs at."""
+    site: Place | None = None
+    """That place as it was when the attempt went there, whatever becomes of the policies; None: the request's own."""
     passed: int = 0
     """Places that were passed over, one after another, since the attempt began or the last wait for a price."""
+    awaited: bool = False
+    """One of these is worth waiting for: it asks for too much, or its account is not in the settings."""
     rapid: int = 0
     """Attempts in a row, up to the last one, that ended rapidly."""
     earlier: tuple[Attempt, ...] = ()
@@ -278,8 +284,7 @@ class Job(Record):
     @property
     def at_place(self) -> Place:
         """Where this attempt is to run, or runs."""
-        places = self.spec.places()
-        return places[self.place % len(places)]
+        return self.spec.places()[0] if self.site is None else self.site
 
     @property
     def account(self) -> AccountName:

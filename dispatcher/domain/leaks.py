@@ -10,7 +10,7 @@ from dispatcher.domain.request import JobRequest
 _SHORTEST = 8
 """Characters. A shorter secret would be found in words that have nothing to do with it."""
 
-_MESSAGE = (
+LEAKS = (
     "holds one of the dispatcher's own secrets (an API key, the pinning token or a password of its settings), and "
     "nothing may carry those on: take it out, and replace that secret if others have seen it"
 )
@@ -25,7 +25,12 @@ def own_secret_faults(request: JobRequest, secrets: Iterable[str]) -> tuple[Faul
     if not any(_in_json(secret) in whole for secret in known):
         return ()
     paths = dict.fromkeys(path for path, text in _texts(request) if any(secret in text for secret in known))
-    return tuple(Fault(path, _MESSAGE) for path in paths)
+    return tuple(Fault(path, LEAKS) for path in paths)
+
+
+def holds_own_secret(text: str, secrets: Iterable[str]) -> bool:
+    """Whether JSON `text` holds one of the dispatcher's own `secrets`."""
+    return any(_in_json(secret) in text for secret in secrets if len(secret) >= _SHORTEST)
 
 
 def own_secret_places(definition: object, secrets: Iterable[str]) -> tuple[str, ...]:

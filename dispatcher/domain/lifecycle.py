@@ -61,12 +61,21 @@ def replay(log: Iterable[ev.Event]) -> Job:
     return job
 
 
+def _ordered(job: Job, event: ev.StopOrdered) -> StopOrder:
+    """An operator's order takes the place of a policy's; what the network said to the stop stays."""
+    if job.stop is None:
+        return StopOrder(reason=event.reason, by=event.by, at=event.at)
+    return job.stop.model_copy(update={"reason": event.reason, "by": event.by, "at": event.at})
+
+
 def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.Enqueued():
             raise Bug(f"{job.id} is enqueued already")
         case ev.Waited():
             changes = {"wait": waiting(job, event), "reason": event.reason}
+            if event.reason is Reason.AWAITING_PRICE:
+                changes |= attempts.all_passed(job)
             return changes | (short(job, event.at) if event.reason in MONEY_WAITS else {})
         case ev.Woken():
             afresh = {"last": 0.0, "retry_at": None}
@@ -98,7 +107,7 @@ def _changes(job: Job, event: ev.Event) -> dict[str, Any]:
             return looked(job, event)
         case ev.StopOrdered():
             return {
-                "stop": StopOrder(reason=event.reason, by=event.by, at=event.at),
+                "stop": _ordered(job, event),
                 "reason": Reason.UNRESOLVED if unkeyed.is_parked(job) else Reason.STOP_REQUESTED,
                 "extend_ordered": (),
                 "remote": None if job.remote is None else looked_at_afresh(job.remote),

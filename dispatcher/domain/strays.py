@@ -71,13 +71,17 @@ def judge(
     stamp, age = found.stamp, None if found.listed_at is None else now - found.listed_at
     if job is not None and job.remote is not None and job.remote.address == found.address:
         return _left_behind(job, now)
+    if job is not None and (past := _past(found, job, now)) is not None:
+        return past
     if stamp is None:
         if not found.defined and (age is None or age < DEFINITION_PATIENCE):
             return Judged(Verdict.WAIT, "its definition is not shown yet")
         return Judged(Verdict.FOREIGN, "it bears no stamp of a dispatcher")
     if job is None:
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {stamp.dispatch_id}, which is not kept here")
-    if job.account != found.account or (found.cid is not None and found.cid != job.cid):
+    if found.account not in {job.account, *(attempt.account for attempt in job.earlier)} or (
+        found.cid is not None and found.cid != job.cid
+    ):
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {job.id}, but is not what that job posted")
     if job.state is State.POSTING:
         return Judged(Verdict.WAKE, f"the post of {job.id} has no answer yet")
@@ -88,6 +92,17 @@ def judge(
     if job.state.is_final:
         return _left_behind(job, now)
     return _twice(found, job, recorded)
+
+
+def _past(found: Unrecorded, job: Job, now: float) -> Judged | None:
+    """One of the job's earlier attempts, which are known to be over: a list that lags, or it lives all the same."""
+    for attempt in job.earlier:
+        if attempt.address == found.address:
+            said = f"attempt {attempt.number} of {job.id}, which has it, "
+            if now - attempt.ended_at < PATIENCE:
+                return Judged(Verdict.WAIT, f"{said}ended only just now")
+            return Judged(Verdict.ORPHAN, f"{said}is over ({attempt.state}, {attempt.reason})")
+    return None
 
 
 def _left_behind(job: Job, now: float) -> Judged:
@@ -104,6 +119,10 @@ def _twice(found: Unrecorded, job: Job, recorded: Recorded | None) -> Judged:
     if remote is None:
         return Judged(Verdict.ORPHAN, f"{job.id} is {job.state}, and its post counts as refused")
     twice = f"{job.id} is on the network twice, as {remote.address} too"
+    if found.account != job.account:
+        return Judged(Verdict.DUPLICATE, f"{twice}, from another account")
+    if job.earlier and (found.listed_at is None or found.listed_at <= job.earlier[-1].ended_at):
+        return Judged(Verdict.DUPLICATE, f"{twice}, and is of an earlier attempt")
     if job.stop is not None or remote.is_over:
         return Judged(Verdict.DUPLICATE, f"{twice}, and ends")
     if recorded is None:

@@ -40,7 +40,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "extend_dropped": _to(_S.PINNED),
         "ended": _to(_S.STOPPED, _S.REJECTED, _S.FAILED),
         "mended": _to(_S.PINNED),
-        "policies_changed": _to(_S.PINNED),
+        "policies_changed": _to(_S.PINNED, _S.ENQUEUED),  # its credits are held anew
         "policies_kept": _to(_S.PINNED),
         "attempt_ended": _to(_S.ENQUEUED),  # its post was refused
     },
@@ -126,6 +126,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, frozenset[State]]]] = {
         "call_expired": _to(_S.STOPPING),
         "call_refused": _to(_S.STOPPING),
         "stop_confirmed": _to(_S.STOPPING),
+        "stop_ordered": _to(_S.STOPPING),  # an operator's, after a policy's that is of the attempt alone
         "extend_dropped": _to(_S.STOPPING),
         "ended": _ENDS,
         "mended": _to(_S.STOPPING),

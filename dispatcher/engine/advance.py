@@ -17,7 +17,8 @@ from dispatcher.domain.actions import (
     Wait,
     Warn,
 )
-from dispatcher.domain.costs import ZERO, extension_refusal, highest_rate
+from dispatcher.domain.attempts import attempts_left, ends_the_job
+from dispatcher.domain.costs import extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
 from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
 from dispatcher.domain.job import Job
@@ -26,7 +27,8 @@ from dispatcher.domain.money import price_at_most
 from dispatcher.domain.planner import plan
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Reason
-from dispatcher.engine import crashes
+from dispatcher.engine import changing, crashes
+from dispatcher.engine.attempts import close_books, is_between, settle_last
 from dispatcher.engine.closing import close
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.perform import perform
@@ -85,6 +87,8 @@ class _Turn:
     def run(self) -> Job:
         if self._job.state.is_final:
             return self._close_again()
+        if is_between(self._job):
+            settle_last(self._parts, self._job)  # whoever ended the attempt may have died before that
         for _ in range(_STEPS_AT_MOST):
             self._take_commands()
             decision = plan(self._job, self._parts.clock.now())
@@ -101,6 +105,9 @@ class _Turn:
             self._result = performed.result or self._result
             self._document = performed.document or self._document
             self._happened(performed.events, decision.rule, decision.policy)
+            if any(isinstance(event, ev.AttemptEnded) for event in performed.events):
+                self._save(Nothing())  # as at the end of the job: its books are closed only then
+                settle_last(self._parts, self._job)
         raise Bug(f"{self._job.id} went round {_STEPS_AT_MOST} steps without having to wait")
 
     def _take_commands(self) -> None:
@@ -147,7 +154,7 @@ class _Turn:
         by another. A callback that cannot be sent keeps it there."""
         self._save(Nothing())
         self._taken = len(self._claim.commands)  # a job that is over takes none in
-        self._parts.ledger.settle(self._job.account, self._job.id, self._job.spend.settled or ZERO)
+        close_books(self._parts, self._job)
         return self._release(close(self._parts, self._job))
 
     def _close_again(self) -> Job:
@@ -207,8 +214,8 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         return []
     match command.kind:
         case "stop":
-            if job.stop is not None:
-                return []
+            if job.stop is not None and (ends_the_job(job.stop) or attempts_left(job) == 0):
+                return []  # else it is a policy's, of this attempt alone
             return [ev.StopOrdered(at=now, reason=Reason.OPERATOR, by=command.by)]
         case "extend":
             if (refusal := extension_refusal(job, command.seconds)) is not None:
@@ -230,6 +237,8 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         case "unreadable":
             _log.error("command_unreadable", job=job.id)
             return []
+        case "policies":
+            return changing.taken_in(job, command, now)
         case "mended":
             return [ev.Mended(at=now, what=command.detail)]
         case "adopt":
@@ -241,7 +250,7 @@ def _adopted(job: Job, address: RemoteAddress, now: float) -> list[ev.Event]:
     remote = job.remote
     if remote is None or remote.is_over or job.call is not None or job.stop is not None or job.quote is None:
         return []
-    if remote.address == address:
+    if address in {remote.address, *(attempt.address for attempt in job.earlier)}:
         return []
     seconds, hourly = job.quote.seconds, highest_rate(job) or job.quote.rate_per_hour
     amount = price_at_most(hourly, seconds)

@@ -17,6 +17,7 @@ from typing import Final, assert_never
 import structlog
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.attempts import may_follow_refusal
 from dispatcher.domain.costs import rate
 from dispatcher.domain.errors import (
     Bug,
@@ -284,11 +285,13 @@ def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev
         ]
     if isinstance(error, KeyMismatch):
         _log.error("idempotency_key_mismatch", job=job.id, key=call.key, error=text)
-    if call.hold is not None:
+    short = isinstance(error, InsufficientCredits)
+    goes_along = operation is Operation.POST and not short and may_follow_refusal(job)
+    if call.hold is not None and not goes_along:
         parts.ledger.void(job.account, call.hold)
     if isinstance(error, InsufficientCredits) and operation is not Operation.STOP:
-        short = missing(parts, job.account, error.required, call.amount)
-        return [ev.CallShort(at=now, operation=operation, key=call.key, error=text, short_usd=short)]
+        asked = missing(parts, job.account, error.required, call.amount)
+        return [ev.CallShort(at=now, operation=operation, key=call.key, error=text, short_usd=asked)]
     refused: list[ev.Event] = [ev.CallRefused(at=now, operation=operation, key=call.key, error=text)]
     if operation is Operation.STOP:
         refused.append(ev.Waited(at=now, reason=Reason.STOP_REQUESTED, detail=text))

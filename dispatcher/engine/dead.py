@@ -14,6 +14,7 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, replay
 from dispatcher.domain.rules.stopping import policy_stop
 from dispatcher.domain.words import FollowUp
+from dispatcher.engine.attempts import close_books, is_between, settle_last
 from dispatcher.engine.bell import ring
 from dispatcher.engine.closing import close, wake_dependents
 from dispatcher.engine.parts import Parts
@@ -92,6 +93,8 @@ def drop(parts: Parts, job_id: JobId, *, by: str, running: bool = False) -> Job 
         raise NotPossible(f"{job_id} was not dropped: something happened to it meanwhile; look again")
     _log.info("job_dropped", job=job_id, by=by, reason=trouble.reason)
     if job is None:
+        if told is not None and is_between(told):
+            settle_last(parts, told)
         _discard(parts, job_id, token, _ended(told, trouble, by, parts.clock.now()))
         return None
     return _end(parts, Claim(job, token, ()), trouble, by)
@@ -136,6 +139,7 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
     """In the order of every end: saved first, since only the lease says that nobody else has the job; then the books
     are closed, and last it leaves the agenda. Whoever dies in between is followed by a worker."""
     now, job = parts.clock.now(), claim.job
+    before = job
     log: list[Event] = []
     if not job.state.is_final:
         log = [dropped(job, now, by=by, reason=trouble.reason)]
@@ -143,7 +147,9 @@ def _end(parts: Parts, claim: Claim, trouble: Trouble, by: str) -> Job:
     claim = parts.store.save(claim, job, log, now=now, lease=parts.pace(parts.timing.lease))
     for event in log:
         parts.observer.observed(job, event)
-    parts.ledger.settle(job.account, job.id, job.spend.settled or ZERO)
+    if is_between(before):
+        settle_last(parts, before)
+    close_books(parts, job)
     due, retention = close(parts, job), parts.pace(parts.timing.retention)
     taken = len(claim.commands)
     parts.store.release(claim, job, [], now=parts.clock.now(), due=due, retention=retention, taken=taken)
@@ -160,7 +166,7 @@ def _ended(told: Job | None, trouble: Trouble, by: str, now: float) -> Job | Non
 def _discard(parts: Parts, job_id: JobId, token: LeaseToken, told: Job | None) -> None:
     """The record stays as it is, unread; what its log says is settled, and told to the application."""
     if told is not None:
-        parts.ledger.settle(told.account, job_id, told.spend.settled or ZERO)
+        close_books(parts, told)
         if close(parts, told) is not None:
             raise NotPossible(f"{job_id} was not dropped: its callback cannot be sent now; try again")
     else:

@@ -153,12 +153,14 @@ class _Reader:
         self.as_of = now
 
     def matching(self, phase: Phase | None, since: float | None) -> list[ListedJob]:
-        """Jobs with the CID; all phases if none is named, until the first that started before `since`."""
+        """Jobs with the CID that are of no earlier attempt; all phases if none is named, until the first that started
+        before `since`."""
         seen: set[RemoteAddress] = set()
+        over = {attempt.address for attempt in self._job.earlier}
         begun: float | None = None
         for number in range(_PAGES):
             page = self._page(phase, number)
-            if matching := [row for row in page.rows if row.cid == self._job.cid]:
+            if matching := [row for row in page.rows if row.cid == self._job.cid and row.address not in over]:
                 return matching
             begun = page.asked_at if begun is None else begun
             if page.answered_at - begun > self._parts.pace(_TOGETHER):

@@ -42,12 +42,14 @@ def hold(
     *,
     in_line: bool = False,
     even_if_old: bool = False,
+    takes: HoldId | None = None,
 ) -> Held | Short | Over | Frozen:
     """Set `amount` aside for `job`. A shortage is only believed of a fresh balance.
 
     `in_line`: those who stand before the job in its account's line, and whom the balance pays for, go first.
     `even_if_old`: if the question for the balance is held back, cover that the last known one shows will do. The
     network itself refuses what the credits do not pay for; an extension that comes too late loses the job.
+    `takes`: the job's hold whose place this one takes, if it is there.
 
     Raises `ProviderError`, `SettingsError` if the balance cannot be had.
     """
@@ -58,7 +60,7 @@ def hold(
     oldest = parts.clock.now() - parts.pace(parts.timing.balance)
     fresh = view.balance_at is not None and view.balance_at >= oldest
     if fresh:
-        held = _hold(parts, job, hold_id, amount, in_line=in_line)
+        held = _hold(parts, job, hold_id, amount, in_line=in_line, takes=takes)
         if not isinstance(held, Short):
             return held
     try:
@@ -66,19 +68,19 @@ def hold(
     except NotSent:
         if not even_if_old or view.balance is None:
             raise
-        from_old = _hold(parts, job, hold_id, amount, in_line=in_line)
+        from_old = _hold(parts, job, hold_id, amount, in_line=in_line, takes=takes)
         if isinstance(from_old, Short):
             raise
         return from_old
-    return _hold(parts, job, hold_id, amount, in_line=in_line)
+    return _hold(parts, job, hold_id, amount, in_line=in_line, takes=takes)
 
 
 def _hold(
-    parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, in_line: bool
+    parts: Parts, job: Job, hold_id: HoldId, amount: Decimal, *, in_line: bool, takes: HoldId | None
 ) -> Held | Short | Over | Frozen:
-    account = job.account
+    account, budget = job.account, job.spec.policies.max_cost()
 
-    def ask() -> Held | Short | Over | Frozen:
+    def ask(takes: HoldId | None) -> Held | Short | Over | Frozen:
         return parts.ledger.hold(
             account,
             job.id,
@@ -86,15 +88,17 @@ def _hold(
             amount,
             now=parts.clock.now(),
             scopes=scopes_of(job.spec, job.account),
-            cap=job.spec.policies.max_cost(),
+            cap=None if budget is None else max(budget - job.spend.earlier, Decimal(0)),
             ahead=_ahead(parts, job) if in_line else (),
+            takes=takes,
         )
 
-    held = ask()
+    held = ask(takes)
     if isinstance(held, Held) and held.amount < amount:
         # Left behind by a worker that died before it could save what this was for, which was something smaller.
-        parts.ledger.void(account, hold_id)
-        held = ask()
+        held = ask(hold_id)
+        if not isinstance(held, Held):
+            parts.ledger.void(account, hold_id)
     return held
 
 
@@ -116,9 +120,12 @@ def not_held(parts: Parts, job: Job, answer: Short | Over | Frozen, amount: Deci
     match answer:
         case Short():
             detail = f"{what}needs ${format_usd(amount)}, available ${format_usd(answer.available)}"
+            if answer.kept:
+                detail += f" beside ${format_usd(answer.kept)} that its last attempt left for it"
             if answer.promised:
                 detail += f", of which ${format_usd(answer.promised)} is for jobs before it in line"
-            return ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=amount)
+            missing_ = amount - answer.kept
+            return ev.Waited(at=now, reason=Reason.AWAITING_CREDIT, detail=detail, short_usd=missing_)
         case Over():
             said = refusal(answer.scope, answer.window, answer.limit, answer.used, answer.until, needs=amount)
             scope = None if answer.scope == OWN else answer.scope

@@ -1,33 +1,28 @@
 """One function for each action of the planner: does it, and answers with the events that came of it."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, assert_never
 
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
-from dispatcher.domain.costs import final_cost, first_seconds, why_unpostable
+from dispatcher.domain.costs import final_cost
 from dispatcher.domain.errors import Bug, NotFound, NotSent, ProviderError, Refused, SettingsError
 from dispatcher.domain.ids import IdempotencyKey
-from dispatcher.domain.job import Ending, Job, Quote, Remote
+from dispatcher.domain.job import Job, Remote
 from dispatcher.domain.looking import gone, looked
-from dispatcher.domain.money import format_usd, price_at_most
-from dispatcher.domain.outcome import outcome
+from dispatcher.domain.outcome import Outcome, outcome
 from dispatcher.domain.policies.ending import LONGEST_RESULT
+from dispatcher.domain.retrying import ended
 from dispatcher.domain.rules.polling import pressing_from
 from dispatcher.domain.traffic import Looking
-from dispatcher.domain.words import Operation, Phase, Reason, State
+from dispatcher.domain.words import Phase, Reason, State
 from dispatcher.engine import calls, chaining, finding, resolve
 from dispatcher.engine.budget_stop import used_up
-from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.placing import hold_credit, usable
 from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
-from dispatcher.ports.ledger import Held
-from dispatcher.ports.provider import JobResult, Market, RemoteJob
-
-DEAREST = Decimal(10_000)
-"""US dollars. No machine costs so much an hour: a price beyond it is a fault of the network's."""
+from dispatcher.ports.provider import JobResult, RemoteJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
             event, document = chaining.release(parts, job)
             return Performed([event], document=document)
         case act.HoldCredit():
-            return Performed([_hold_credit(parts, job)])
+            return Performed([hold_credit(parts, job)])
         case act.Pin():
             return Performed([_pin(parts, job)])
         case act.Begin():
@@ -85,65 +80,16 @@ def perform(parts: Parts, job: Job, action: act.Action, *, found: IdempotencyKey
         case act.Collect():
             return _collect(parts, job, without_result=action.without_result)
         case act.Finish():
-            return Performed([_ended(parts, action.state, action.reason, action.detail)])
+            end = Outcome(action.state, action.reason, detail=action.detail)
+            return Performed([ended(job, end, now)])
         case act.Nothing() | act.Wait():
             raise Bug(f"there is nothing to perform in {action}")
         case _:
             assert_never(action)
 
 
-def _hold_credit(parts: Parts, job: Job) -> ev.Event:
-    now = parts.clock.now()
-    try:
-        market = parts.markets.get(
-            parts.providers,
-            job.account,
-            job.market,
-            now=now,
-            at_most=parts.pace(parts.timing.markets),
-        )
-    except (NotFound, Refused) as e:
-        return _ended(parts, State.REJECTED, Reason.REFUSED, str(e))
-    except (ProviderError, SettingsError) as e:
-        return _waited(parts, Reason.AWAITING_NETWORK, e)
-    hourly = _usable(market.rate_per_hour)
-    if hourly is None:
-        detail = f"market {market.slug} shows no usable price, so no cost can be held: choose another market"
-        return _ended(parts, State.REJECTED, Reason.NO_PRICE, detail)
-    seconds = first_seconds(job.spec, hourly, now)
-    if seconds == 0:
-        detail = (
-            f"its policies do not allow the shortest posting of 1m, which costs "
-            f"${format_usd(price_at_most(hourly, 60))} on market {market.slug}"
-        )
-        return _ended(parts, State.REJECTED, why_unpostable(job.spec), detail)
-    return _hold_quote(parts, job, market, hourly, seconds)
-
-
-def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
-    amount = price_at_most(hourly, seconds)
-    if job.lost_hold is not None:
-        # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
-        parts.ledger.void(job.account, job.lost_hold)
-    quote = Quote(
-        market=market.address,
-        rate_per_hour=hourly,
-        fee_percent=market.fee_percent,
-        seconds=seconds,
-        amount=amount,
-        hold=calls.hold_name(job.id, Operation.POST, job.posts + 1),
-    )
-    try:
-        held = hold(parts, job, quote.hold, amount, in_line=True)
-    except (ProviderError, SettingsError) as e:
-        return _waited(parts, Reason.AWAITING_NETWORK, e)
-    if not isinstance(held, Held):
-        return not_held(parts, job, held, amount, "")
-    return ev.CreditHeld(at=parts.clock.now(), quote=quote)
-
-
 def _pin(parts: Parts, job: Job) -> ev.Event:
-    if parts.store.is_pinned(job.cid):
+    if parts.store.is_pinned(job.cid, job.account):
         return ev.Pinned(at=parts.clock.now(), known=True)
     document = parts.store.document(job.id)
     if document is None:
@@ -151,12 +97,12 @@ def _pin(parts: Parts, job: Job) -> ev.Event:
     try:
         cid = parts.providers.account(job.account).pin(document)
     except Refused as e:
-        return _ended(parts, State.REJECTED, Reason.REFUSED, str(e))
+        return ended(job, Outcome(State.REJECTED, Reason.REFUSED, detail=str(e)), parts.clock.now())
     except (ProviderError, SettingsError) as e:
         return _waited(parts, Reason.AWAITING_NETWORK, e)
     if cid != job.cid:
         raise Bug(f"pinning {job.id} gave {cid} instead of {job.cid}")
-    parts.store.mark_pinned(cid)
+    parts.store.mark_pinned(cid, job.account)
     return ev.Pinned(at=parts.clock.now(), known=False)
 
 
@@ -188,7 +134,7 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
     timeout = max(seen.timeout, remote.timeout)
     hourly = None
     if seen.usd_per_hour is not None and job.quote is not None:
-        hourly = _usable(seen.usd_per_hour * (1 + job.quote.fee_percent / 100))
+        hourly = usable(seen.usd_per_hour * (1 + job.quote.fee_percent / 100))
     return ev.Observed(
         at=now,
         phase=phase,
@@ -200,7 +146,7 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
         status=seen.status or remote.status,
         rate_per_hour=hourly if hourly is not None else remote.rate_per_hour,
         output_at=seen.output_at if seen.output_at is not None else remote.output_at,
-        results=_asked_for(job, seen),
+        results=_asked_for(job, seen) or remote.results,
     )
 
 
@@ -220,26 +166,12 @@ def _collect(parts: Parts, job: Job, *, without_result: bool) -> Performed:
         except (ProviderError, SettingsError) as e:
             return Performed([_waited(parts, Reason.AWAITING_RESULT, e)])
     end, now = outcome(job, remote, fetched.report if fetched else None), parts.clock.now()
-    ending = Ending(at=now, exit_code=end.exit_code, result_cid=remote.result_cid, detail=end.detail)
-    ended = ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=final_cost(job))
-    return Performed([ended], fetched.document if fetched else None)
-
-
-def _ended(parts: Parts, state: State, reason: Reason, detail: str) -> ev.Event:
-    """The end of a job that never reached the network."""
-    now = parts.clock.now()
-    return ev.Ended(
-        at=now, state=state, reason=reason, ending=Ending(at=now, detail=detail), settled=Decimal(0)
-    )
+    over = ended(job, end, now, cost=final_cost(job), result_cid=remote.result_cid)
+    return Performed([over], fetched.document if fetched else None)
 
 
 def _waited(parts: Parts, reason: Reason, why: Exception) -> ev.Event:
     return waited(parts.clock.now(), reason, why)
-
-
-def _usable(hourly: Decimal | None) -> Decimal | None:
-    """The price of an hour, or None for one that cannot be meant."""
-    return hourly if hourly is not None and 0 < hourly <= DEAREST else None
 
 
 def _remote(job: Job) -> Remote:

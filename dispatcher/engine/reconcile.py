@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from dispatcher.domain.costs import ZERO
+from dispatcher.domain.costs import ZERO, last_cost
 from dispatcher.domain.errors import ProviderError, SettingsError
 from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.domain.job import Job
@@ -23,6 +23,7 @@ from dispatcher.engine.books import audit_books
 from dispatcher.engine.calls import hold_name
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.strays import Sighting, look_for_strays
+from dispatcher.ports.ledger import kept_name
 from dispatcher.ports.mending import Checked, Damage, Source
 from dispatcher.ports.store import Command
 
@@ -165,9 +166,10 @@ def _settle(parts: Parts, account: AccountName, job_id: JobId) -> None:
     job = parts.store.load(job_id)
     for name in _holds_of(job) if job is not None else ():
         parts.ledger.void(account, name)
-    cost = job.spend.settled if job is not None else None
-    # Of a job without a record nothing is known: what it did cost, the account's books show as spent by others.
-    parts.ledger.settle(account, job_id, cost if cost is not None else ZERO)
+    # Of a job without a record nothing is known: what it did cost, the account's books show as spent by others. What
+    # it did cost on another account than its last one was settled there, attempt by attempt.
+    cost = last_cost(job) if job is not None and job.account == account else ZERO
+    parts.ledger.settle(account, job_id, cost)
 
 
 def _look_at_account(parts: Parts, account: AccountName, found: Round, *, whole: bool) -> None:
@@ -182,10 +184,11 @@ def _look_at_account(parts: Parts, account: AccountName, found: Round, *, whole:
 
 
 def _holds_of(job: Job) -> list[HoldId]:
-    """Every hold that the job can have had: they are named after its calls."""
+    """Every hold that the job can have had: they are named after its calls, but for what went from one attempt to the
+    next."""
     posts = [hold_name(job.id, Operation.POST, ordinal) for ordinal in range(1, job.posts + 2)]
     extensions = [hold_name(job.id, Operation.EXTEND, ordinal) for ordinal in range(1, job.extend_calls + 2)]
-    return posts + extensions
+    return [kept_name(job.id), *posts, *extensions]
 
 
 def _found(found: Round, job_id: JobId, what: str) -> None:

@@ -69,6 +69,9 @@ def _record(parts: Parts, job: Job, address: RemoteAddress) -> RemoteJob:
     owner = parts.store.find_address(address)
     if owner is not None and owner != job.id:
         raise NotPossible(f"{job.id} is not at {address}: that is {owner}")
+    for attempt in job.earlier:
+        if attempt.address == address:
+            raise NotPossible(f"{job.id} is not at {address}: that was its attempt {attempt.number}")
     provider = knowing(parts, job.account)
     try:
         seen = provider.get(address)

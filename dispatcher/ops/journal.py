@@ -24,7 +24,7 @@ class JobJournal:
                 "key": event.call.key,
                 "seconds": event.call.seconds,
             }
-        if isinstance(event, ev.Ended):
+        if isinstance(event, ev.Ended | ev.AttemptEnded):
             fields |= {"exit_code": event.ending.exit_code}
         log = _log.info if event.logged else _log.debug
         log(f"job_{event.kind}", job=job.id, account=job.account, to_state=job.state.value, **fields)

@@ -23,6 +23,15 @@ GIVING_BACK: Final = 300.0
 soon it settles is not told; chosen to be ample.)"""
 
 
+KEPT: Final = ":kept"
+"""How the name of a hold ends that goes from one attempt of its job to the next: it pays for no call yet."""
+
+
+def kept_name(job: JobId) -> HoldId:
+    """The hold of what the last attempt of a job did not use."""
+    return HoldId(f"{job}{KEPT}")
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """The amount is set aside."""
@@ -33,10 +42,11 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Short:
     """Too little credit: `available` US dollars are there, of which `promised` are for jobs that stand before this
-    one in line. Nothing was set aside."""
+    one in line. Nothing was set aside; `kept` is what the hold that it was to take over has all the same."""
 
     available: Decimal
     promised: Decimal = Decimal(0)
+    kept: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +155,16 @@ class Ledger(Protocol):
         scopes: Sequence[Scope] = (),
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
+        takes: HoldId | None = None,
     ) -> Held | Short | Over | Frozen:
         """Set `amount` aside if it is available and every budget allows it. A hold that is there already is kept, at
         its amount.
 
         `scopes`: for whom it counts; `cap`: all holds of the job together may not exceed it; `ahead`: who stands
         before this job in line, and what they wait for. Whoever of them fits, and has no open hold yet, goes first.
-        Raises `Bug` if no balance was ever put.
+        `takes`: the job's open hold whose place this one takes, if it is there, in the same step: only what it is
+        larger by has to be available. It may be the hold itself, which gets the new amount. If it cannot be had, that
+        hold stays as it is. Raises `Bug` if no balance was ever put.
         """
         ...
 
@@ -165,6 +178,23 @@ class Ledger(Protocol):
 
     def settle(self, account: AccountName, job: JobId, cost: Decimal) -> None:
         """The job is over and cost `cost`: all its holds are closed. A second settlement has no effect."""
+        ...
+
+    def settle_attempt(
+        self,
+        account: AccountName,
+        job: JobId,
+        attempt: int,
+        cost: Decimal,
+        *,
+        keep: tuple[HoldId, Decimal] | None = None,
+    ) -> None:
+        """The job's attempt with this number is over and cost `cost`, and another follows: all its holds are closed.
+
+        `keep`: of what they held and it did not use, up to so much stays set aside for the job under that name, counted
+        for the same scopes, in the same step. A second settlement of the same attempt has no effect, nor has one of a
+        job that is settled.
+        """
         ...
 
     def view(self, account: AccountName) -> LedgerView: ...

@@ -47,10 +47,12 @@ class Command:
     without one, it did not land. `unreadable` stands for one that a newer version left, or that is damaged: it has
     no effect, and keeps no other from having one. Reconciliation's: `mended` has something noted in the log, `adopt`
     has the job go on as another one on the network; `detail` says what, and which address. `upstream`: a job that it
-    comes after is over.
+    comes after is over. `policies`: `detail` is a part, as JSON, that is laid upon the policies that the job has then.
     """
 
-    kind: Literal["stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt", "upstream"]
+    kind: Literal[
+        "stop", "extend", "retry", "resolve", "unreadable", "mended", "adopt", "upstream", "policies"
+    ]
     by: str
     at: float
     seconds: int = 0
@@ -226,7 +228,8 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         ...
 
     def command(self, job_id: JobId, command: Command, *, now: float) -> bool:
-        """Leave a command for the job and make it due at once; False if there is no such job.
+        """Leave a command for the job and make it due at once; False if there is no such job, or if it is a change
+        of policies and too many commands wait already.
 
         A stop also revives a dead letter, and gives the job as many tries as a new one. Other commands wait there.
         """
@@ -275,9 +278,11 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         """How many jobs wait for the account's credit."""
         ...
 
-    def is_pinned(self, cid: Cid) -> bool: ...
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
+        """Whether this account pinned it: others may pin where its hosts do not look."""
+        ...
 
-    def mark_pinned(self, cid: Cid) -> None: ...
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None: ...
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         """Whose jobs the account's are on the network, as last noted."""

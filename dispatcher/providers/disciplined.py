@@ -8,7 +8,7 @@ question before each call and nothing after it.
 import copy
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -122,7 +122,12 @@ class Disciplined:
         names = dict.fromkeys((self._apis.calls, self._apis.pins, self._apis.results))
         lanes = [self._lane(api) for api in names]
         now = self._clock.now()
-        return tuple((lane, self._traffic.view(lane, now=now, limits=self._limits)) for lane in lanes)
+        uncounted = replace(self._limits, looks=None)
+        limits = [self._limits if lane.api == self._apis.calls else uncounted for lane in lanes]
+        return tuple(
+            (lane, self._traffic.view(lane, now=now, limits=its))
+            for lane, its in zip(lanes, limits, strict=True)
+        )
 
     def close(self) -> None:
         """Close the connections of the provider, if it has any."""

@@ -6,13 +6,16 @@ from dispatcher.domain.words import FollowUp
 from dispatcher.ports.store import Command
 
 AT_MOST = 100
-"""Extensions that come when so many commands wait are dropped: no operator means them. Nothing else ever is."""
+"""Extensions that come when so many commands wait are dropped: no operator means them. Changes of policies are not
+taken then, and whoever asked is told. Nothing else ever is lost."""
+
+_ALL_KEPT = ("extend", "policies")
 
 
 def is_kept(waiting: Sequence[Command], command: Command) -> bool:
     """Whether `command` joins those that wait already. One stop is as good as many, and so is one retry;
-    of several resolutions the first stands."""
-    if command.kind == "extend":
+    of several resolutions the first stands. Extensions and changes of policies add up."""
+    if command.kind in _ALL_KEPT:
         return len(waiting) < AT_MOST
     return all(other.kind != command.kind for other in waiting)
 

@@ -26,12 +26,12 @@ def seen(world: World, **request: Any) -> Job:
 @pytest.mark.parametrize(
     ("policies", "looked_before", "says"),
     [
-        ({"poll": {"every": "5m"}}, 120, "poll 3m"),
-        ({"poll": {"every": "5m"}, "extend": {"by": "10m", "margin": "4m"}}, 120, "poll 3m, extend 4m"),
+        ({"poll": {"every": "5m"}}, 118, "poll 3m"),
+        ({"poll": {"every": "5m"}, "extend": {"by": "10m", "margin": "4m"}}, 118, "poll 3m, extend 4m"),
         # What decides is told once, and a poll behind it not at all.
         ({"poll": {"every": "5m"}, "stop": {"after": "4m"}}, 120, "stop 2m"),
         ({"poll": {"every": "1m"}, "stop": {"after": "4m"}}, 90, "poll now, stop 2m"),
-        ({"poll": {"every": "1m"}, "stop": {"after": "4m"}}, 15, "poll 45s, stop 2m"),
+        ({"poll": {"every": "1m"}, "stop": {"after": "4m"}}, 23, "poll 45s, stop 2m"),
     ],
 )
 def test_follow_ups_are_the_next_one_and_the_next_that_decides(

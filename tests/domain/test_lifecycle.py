@@ -171,6 +171,7 @@ for _state, _make in LIVE.items():
         allowed(_state, _kind, _make, _event)
 for _state, _make in NOT_POSTED.items():
     allowed(_state, "attempt_ended", _make, attempt_ended)
+allowed(S.STOPPING, "stop_ordered", stopping_job, lambda _: ordered_stop())
 allowed(S.ENQUEUED, "released", new_job, lambda job: ev.Released(at=T0, cid=job.cid))
 allowed(
     S.ENQUEUED,
@@ -352,6 +353,7 @@ def test_a_log_leads_to_the_record_again() -> None:
     assert job.remote is not None
     assert logged.remote is not None
     looks = {"looked_at", "seen_at", "missing_since", "unchanged_looks", "error", "held_until"}
+    looks |= {"held_pressing", "output_at", "results"}
     assert logged.remote.model_dump(exclude=looks) == job.remote.model_dump(exclude=looks)
     assert logged.model_dump(exclude={"remote", "version"}) == job.model_dump(exclude={"remote", "version"})
     assert job.version - logged.version == sum(not event.logged for event in whole)

@@ -1,5 +1,7 @@
 """What comes next, by tables: each rule in its turn, and what it waits for."""
 
+from typing import Any
+
 import pytest
 
 from dispatcher.domain import events as ev
@@ -10,6 +12,7 @@ from dispatcher.domain.actions import (
     Collect,
     Disown,
     DropExtension,
+    EndExtends,
     FindPosted,
     Finish,
     GiveUp,
@@ -19,17 +22,21 @@ from dispatcher.domain.actions import (
     OrderStop,
     Park,
     Pin,
+    Release,
     Send,
     TakeExtended,
     Wait,
+    Warn,
 )
 from dispatcher.domain.ids import IdempotencyKey
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.planner import RULES, agenda, plan, upcoming
+from dispatcher.domain.rules.pace import spread
 from dispatcher.domain.words import FollowUp, Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
+    CID,
     JOB_ID,
     RESULT,
     T0,
@@ -119,6 +126,16 @@ def held_back(job: Job, until: float) -> Job:
     return apply(job, sought(job, "held back").model_copy(update={"held_until": T0 + until}))
 
 
+def look_held(job: Job, until: float, *, pressing: bool = False) -> Job:
+    """A look at the job that was not sent."""
+    return apply(job, ev.Looked(at=T0 + 1, error="held", held_until=T0 + until, pressing=pressing))
+
+
+def shifted(seconds: float, looks: int = 0) -> float:
+    """When a look comes that is due after so many seconds."""
+    return spread(new_job(), looks, seconds, 1e9)
+
+
 def parked(job: Job, at: float) -> Job:
     job = failed(job, at, hopeless=True)
     return apply(job, unresolved(job, at=T0 + at))
@@ -143,9 +160,60 @@ def in_doubt() -> Job:
     return apply(job, doubtful(job))
 
 
+SOFT_AT = {"stop": {"at": "2027-01-15T08:10:00Z", "soft": {"warn": 0.5}}}
+SOFT: list[tuple[dict[str, Any], float, Action]] = [
+    (
+        {"stop": {"after": "20m", "soft": {"warn": 0.8}}},
+        960,
+        Warn("stop.after", 0.8, "80% of stop.after is over"),
+    ),
+    (
+        {"stop": {"max_cost": "1", "soft": {"warn": 0.5}}},
+        500,
+        Warn("stop.max_cost", 0.5, "50% of stop.max_cost, $1.000, is used up"),
+    ),
+    ({"stop": {"after": "20m", "soft": {"no_extends": 0.1}}, **EXTEND}, 120, EndExtends("stop.after", 0.1)),
+    (
+        {"stop": {"after": "20m", "max_cost": "0.5", "soft": {"warn": 0.9, "no_extends": 0.1}}, **EXTEND},
+        50,
+        EndExtends("stop.max_cost", 0.1),
+    ),
+]
+SILENT = {"stop": {"no_output_for": "2m"}}
+FOUND = {"stop": {"result_matches": {"key": "state", "pattern": "*FOUND*"}}}
+FOUND_STOP = OrderStop(Reason.RESULT_MATCHED)
+BUDGET = {"stop": {"budget": "account:default"}}
+UNTIL = {"credit": {"wait_until": "2027-01-15T08:10:00Z"}}
+UNTIL_OR = {"credit": {"wait_until": "2027-01-15T08:10:00Z", "wait_at_most": "1m"}}
+EXTEND_UNTIL = {"extend": {"by": "10m", "until": "2027-01-15T08:31:40Z"}}  # 100 s after the deadline
+
+
+def warned_at(at: float, limit: str = "stop.at") -> ev.Warned:
+    return ev.Warned(at=T0 + at, limit=limit, share=0.5, detail="")
+
+
+def ended_extends(job: Job) -> Job:
+    return apply(job, ev.ExtendsEnded(at=T0, limit="stop.after", share=0.1))
+
+
+def quiet(job: Job, at: float, **moving: Any) -> Job:
+    """A look that brought nothing but what came out of the job."""
+    return apply(job, ev.Looked(at=T0 + at, **moving))
+
+
+def broke(job: Job) -> Job:
+    return apply(job, ev.BudgetUsedUp(at=T0, scope="account:default", detail=""))
+
+
 REJECT_POOR = Finish(State.REJECTED, Reason.NO_CREDIT)
 REFUSED = Finish(State.REJECTED, Reason.REFUSED, "no (HTTP 400)")
-DROP_600 = "its policies do not allow that much run time or cost in total (max_cost, max_runtime, stop.after)"
+DROP_600 = (
+    "its policies do not allow that much run time or cost in total "
+    "(max_cost, max_runtime, extend.until, stop.after, stop.at)"
+)
+AFTER: dict[str, Any] = {"after": [f"job_{9:024x}"]}
+RELEASED = ev.Released(at=T0, cid=CID)
+AT_TEN_PAST = OrderStop(Reason.STOP_AT)
 GONE = observed(running_job(), Phase.GONE, at=T0 + 110)
 
 CASES: list[tuple[str, Job, float, Action]] = [
@@ -154,6 +222,16 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("pin", held_job(), 0, Pin()),
     ("post", pinned_job(), 0, Begin(Operation.POST)),
     ("settle_post", posting_job(), 0, Send(POST_KEY)),
+    # jobs that it comes after: nothing begins before they are over, and a stop still ends it
+    ("upstream", new_job(**AFTER), 0, Release()),
+    ("upstream", apply(new_job(**AFTER), waited(Reason.AWAITING_JOBS)), 70, Release()),
+    ("credit", apply(new_job(**AFTER), RELEASED), 0, HoldCredit()),
+    (
+        "policy_stop",
+        apply(new_job(**AFTER, policies=STOP_AT), waited(Reason.AWAITING_JOBS)),
+        600,
+        AT_TEN_PAST,
+    ),
     # its waits
     ("credit", apply(new_job(), ev.Woken(at=T0, by="credit")), 0, HoldCredit()),
     ("credit", after(new_job(), waited(Reason.AWAITING_CREDIT), ev.Woken(at=T0, by="x")), 0, HoldCredit()),
@@ -187,7 +265,8 @@ CASES: list[tuple[str, Job, float, Action]] = [
     ("find_post", clear(held_back(searching_job(), 40), 40), 50, FindPosted()),
     ("find_post", held_back(searching_job(), 3600), 3600, Park()),
     ("find_post", held_back(named(searching_job()), 40), 40, Adopt(ADDRESS)),
-    ("find_extension", apply(in_doubt(), ev.Looked(at=T0 + 5, error="held", held_until=T0 + 9)), 9, Look()),
+    ("find_extension", look_held(in_doubt(), 9, pressing=True), 9, Look()),
+    ("find_extension", look_held(in_doubt(), 9, pressing=False), 5, Look()),
     ("find_post", named(searching_job()), 0, Adopt(ADDRESS)),
     ("find_post", named(parked(searching_job(), 5)), 0, Adopt(ADDRESS)),
     ("find_post", failed(named(searching_job()), 5), 15, Adopt(ADDRESS)),
@@ -291,10 +370,51 @@ CASES: list[tuple[str, Job, float, Action]] = [
         DropExtension(600, DROP_600),
     ),
     # looks
-    ("poll", queued_job(), 30, Look()),
-    ("poll", running_job(), 30, Look()),
-    ("poll", stop_taken(running_job()), 10, Look()),
-    ("poll", over_job(), 120, Look()),
+    ("poll", queued_job(), shifted(5), Look()),
+    ("poll", apply(queued_job(), ev.Looked(at=T0 + 8)), 8 + shifted(8, 1), Look()),
+    ("poll", running_job(), shifted(30), Look()),
+    ("poll", stop_taken(running_job()), shifted(10), Look()),
+    ("poll", over_job(), 110 + shifted(10), Look()),
+    # looks that were held back
+    ("poll", look_held(running_job(), 400), 400, Look()),
+    ("poll", look_held(running_job(), 4000), 1740, Look()),  # the last minute before its deadline
+    ("poll", look_held(running_job(), 4000, pressing=True), 4000, Look()),
+    ("poll", look_held(queued_job(policies=EXTEND), 4000), 1680, Look()),  # a minute before the margin
+    ("poll", look_held(stop_taken(running_job()), 90), shifted(10), Look()),
+    ("poll", look_held(stop_taken(running_job()), 90, pressing=True), 90, Look()),
+    ("poll", look_held(missing(seen(queued_job())), 30, pressing=True), 30, Look()),
+    ("vanished", look_held(missing(seen(queued_job())), 80, pressing=True), 81, GiveUp()),
+    ("over", look_held(over_job(), 200, pressing=True), 201, Collect(without_result=True)),
+    ("over", look_held(over_job(), 20_000, pressing=True), 3710, Collect(without_result=True)),
+    # parts of a limit
+    *(("soft_steps", running_job(policies=asked), at, action) for asked, at, action in SOFT),
+    (
+        "soft_steps",
+        queued_job(policies=SOFT_AT),
+        300,
+        Warn("stop.at", 0.5, "50% of the time until stop.at is over"),
+    ),
+    ("policy_stop", after(running_job(policies=SOFT_AT), warned_at(300)), 600, OrderStop(Reason.STOP_AT)),
+    # what comes out of it
+    ("policy_stop", quiet(running_job(policies=SILENT), 120), 120, OrderStop(Reason.NO_OUTPUT)),
+    ("poll", quiet(running_job(policies=SILENT), 119), 129, Look()),
+    ("poll", quiet(running_job(policies=SILENT), 119, output_at=T0 + 100), 119 + shifted(45, 1), Look()),
+    ("policy_stop", quiet(running_job(policies=FOUND), 7, results={"state": "I FOUND it"}), 0, FOUND_STOP),
+    ("poll", quiet(running_job(policies=FOUND), 7, results={"state": "nothing"}), 7 + shifted(45, 1), Look()),
+    # a budget
+    ("policy_stop", broke(running_job(policies=BUDGET)), 0, OrderStop(Reason.BUDGET_USED_UP)),
+    # credit, until then
+    ("credit_patience", apply(new_job(policies=UNTIL), waited(Reason.AWAITING_CREDIT)), 600, REJECT_POOR),
+    ("credit_patience", apply(new_job(policies=UNTIL_OR), waited(Reason.AWAITING_CREDIT)), 60, REJECT_POOR),
+    # extensions that go no further
+    ("policy_extend", running_job(policies=EXTEND_UNTIL), 1740, Begin(Operation.EXTEND, 100)),
+    ("ordered_extend", order(running_job(policies=EXTEND_UNTIL)), 0, DropExtension(600, DROP_600)),
+    (
+        "ordered_extend",
+        order(ended_extends(running_job(policies=EXTEND)), 60),
+        0,
+        Begin(Operation.EXTEND, 60),
+    ),
 ]
 
 
@@ -332,10 +452,10 @@ def test_a_job_that_ended_stays_as_it_is(state: State) -> None:
 @pytest.mark.parametrize(
     ("job", "until", "rule"),
     [
-        (running_job(policies=EXTEND), 30, "poll"),
+        (running_job(policies=EXTEND), shifted(30), "poll"),
         (running_job(policies={"stop": {"after": "20s"}}), 20, "policy_stop"),
         (after(posting_job(), undecided(posting_job())), 2, "settle_post"),
-        (over_job(), 120, "poll"),
+        (over_job(), 110 + shifted(10), "poll"),
         (over_job(Phase.HOST_QUIT), 170, "over"),
     ],
 )

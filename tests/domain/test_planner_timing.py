@@ -174,16 +174,16 @@ def looks(job: Job, until: float) -> list[float]:
 
 def test_looks_grow_rarer_and_then_denser_towards_the_deadline() -> None:
     found = looks(running_job(), 2400)
-    assert found[:4] == [30, 75, 142.5, 243.75]
-    gaps = [later - earlier for earlier, later in pairwise(found)]
-    assert max(gaps) == 300
+    gaps = [later - earlier for earlier, later in pairwise([0, *found])]
+    assert gaps[:4] == [pytest.approx(seconds, rel=0.15) for seconds in (30, 45, 67.5, 101.25)]
+    assert max(gaps) <= 345
     near = [at for at in found if at > 1700]
     assert near[0] < 1800 < near[-1]
-    assert all(later - earlier >= 10 for earlier, later in pairwise(near))
+    assert all(later - earlier >= 8.5 for earlier, later in pairwise(near))
     before, past = max(at for at in near if at <= 1800), min(at for at in near if at > 1800)
-    assert past - before <= 10
+    assert past - before <= 11.5
     assert len([at for at in near if 1800 < at <= 1900]) >= 5
-    assert past - 1800 <= 10  # the end is learnt soon, however long nothing had changed
+    assert past - 1800 <= 11.5  # the end is learnt soon, however long nothing had changed
 
 
 def test_a_stop_is_looked_after_before_it_is_sent_again() -> None:
@@ -191,7 +191,7 @@ def test_a_stop_is_looked_after_before_it_is_sent_again() -> None:
     job = apply(job, ordered_stop(at=T0 + 1201))
     job = apply(job, intended(job, Operation.STOP, at=T0 + 1201))
     job = apply(job, confirmed(job, at=T0 + 1202))
-    assert due(job, "poll") == 1210
+    assert due(job, "poll") == pytest.approx(1210, abs=1.5)
     assert due(job, "stop") == 1202 + STOP_REPEAT
     found = [at for at in looks_of_stop(job) if at <= 1202 + STOP_REPEAT]
     assert len(found) >= 4
@@ -256,7 +256,7 @@ def test_a_job_that_a_host_has_is_not_queued_too_long() -> None:
 
 def test_a_result_that_is_shown_too_early_keeps_the_looks_going() -> None:
     job = apply(running_job(), observed(running_job(), Phase.RUNNING, result_cid=RESULT))
-    assert due(job, "poll") == 30
+    assert due(job, "poll") == pytest.approx(30, abs=4.5)
 
 
 def test_waiting_for_credit_ends_when_it_was_to_end_whatever_came_between() -> None:

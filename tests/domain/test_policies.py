@@ -61,6 +61,21 @@ def test_the_default_poll_intervals(looks: int, left: float | None, seconds: flo
     assert PollPolicy().interval(looks, left) == seconds
 
 
+@pytest.mark.parametrize(
+    ("looks", "queued_for", "seconds"),
+    [(0, 0, 5), (0, 5, 5), (0, 11, 11), (1, 40, 40), (1, 60, 45), (9, 200, 200), (9, 1000, 300)],
+)
+def test_the_first_looks_after_posting_come_sooner_and_grow(
+    looks: int, queued_for: float, seconds: float
+) -> None:
+    assert PollPolicy().interval(looks, None, queued_for) == seconds
+
+
+def test_a_first_look_is_never_later_than_every() -> None:
+    poll = PollPolicy.model_validate({"at_first": "5m", "every": "30s"})
+    assert poll.interval(0, None, 0) == 30
+
+
 @given(POLLS, LOOKS, st.none() | LEFT)
 def test_an_interval_stays_within_its_bounds(poll: PollPolicy, looks: int, left: float | None) -> None:
     every, near = poll.every.total_seconds(), poll.near_deadline.total_seconds()
@@ -153,7 +168,14 @@ def test_what_holds_if_nothing_is_said() -> None:
     said = Policies().model_dump(mode="json", exclude_none=True)
     assert said == {
         "version": 1,
-        "poll": {"kind": "poll", "every": "30s", "backoff": 1.5, "at_most": "5m", "near_deadline": "10s"},
+        "poll": {
+            "kind": "poll",
+            "at_first": "5s",
+            "every": "30s",
+            "backoff": 1.5,
+            "at_most": "5m",
+            "near_deadline": "10s",
+        },
         "stop": {"kind": "stop"},
         "credit": {"kind": "credit", "when_short": "wait"},
     }

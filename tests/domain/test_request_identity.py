@@ -36,7 +36,10 @@ OTHERS: list[dict[str, Any]] = [
     {"priority": 1},
     {"policy": "overnight"},
     {"after": ["job_000000000000000000000001"]},
-    {"take": {"definition.ops[0].args.env.IN": {"job": "job_000000000000000000000001"}}},
+    {
+        "after": ["job_000000000000000000000001"],
+        "take": {"definition.ops[0].args.cmd": {"job": "job_000000000000000000000001"}},
+    },
     {"callback": "app.ended"},
     {"labels": {"a": "b"}},
     {"labels": {"a": "c"}},

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from dispatcher.domain.events import Enqueued, PoliciesChanged
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.words import Operation
 from dispatcher.simulator.jobs import Job as Remote
@@ -58,10 +59,14 @@ def audit_job(world: World, job_id: JobId) -> None:
     else:
         assert job.spend.posted == usd(remote.reserved), (job.spend, remote.reserved)
         assert job.spend.settled == usd(remote.settled), (job.spend, remote.settled)
-    most = job.spec.policies.max_cost()
-    assert most is None or usd(remote.reserved) <= most
-    longest = job.spec.policies.max_runtime()
-    assert longest is None or remote.timeout <= longest
+    # What was changed under way forbids nothing that was paid before.
+    log = world.parts.store.events(job_id)
+    ever = [job.spec.policies, *(event.spec.policies for event in log if isinstance(event, Enqueued))]
+    ever += [event.policies for event in log if isinstance(event, PoliciesChanged)]
+    costs = [policies.max_cost() for policies in ever]
+    assert None in costs or usd(remote.reserved) <= max(cost for cost in costs if cost is not None)
+    lengths = [policies.max_runtime() for policies in ever]
+    assert None in lengths or remote.timeout <= max(length for length in lengths if length is not None)
 
 
 def audit_account(world: World, name: AccountName) -> None:

@@ -363,9 +363,9 @@ def world_with_a_held_post() -> tuple[Witnessed, JobId]:
     world = Witnessed()
     trip = [True]
 
-    def fail_before_the_post(store_mark_pinned: Callable[[Any], None]) -> Callable[[Any], None]:
-        def mark_pinned(cid: Any) -> None:
-            store_mark_pinned(cid)
+    def fail_before_the_post(store_mark_pinned: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        def mark_pinned(cid: Any, account: Any) -> None:
+            store_mark_pinned(cid, account)
             if trip.pop() if trip else False:
                 world.faults(down("jobs.get"))
                 for _ in range(8):

@@ -10,6 +10,7 @@ from dispatcher import client
 from dispatcher.bootstrap import Runtime
 from dispatcher.cli import main
 from dispatcher.domain.errors import SettingsError
+from dispatcher.domain.traffic import Limits, Looking, Urgency
 from dispatcher.settings import Settings, load
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.world import World, definition
@@ -17,7 +18,7 @@ from tests.world import World, definition
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(requests_per_second=20)
+    world = World(requests_per_second=20, polls_per_minute=60)
     runtime = Runtime(Settings(_env_file=None), world.parts, world.parts.providers)  # type: ignore[arg-type]
     monkeypatch.setattr(client, "_runtime", lambda: runtime)
     return world
@@ -41,10 +42,25 @@ def test_a_healthy_network(world: World) -> None:
         "breaker_since": None,
         "next_trial_at": None,
         "failures_in_a_row": 0,
+        "polls_per_minute": 60,
+        "polls_now": 6,
+        "polls_wait_until": None,
     }
     assert (pins["api"], results["api"]) == ("pins.test", "gateway.test")
     assert json.loads(shown("--json")) == [calls, pins, results]
     assert "20/s, 40 now" in shown()
+    assert "60/min, 6 now" in shown()
+
+
+def test_looks_that_wait_show(world: World) -> None:
+    lane, looks = (
+        client._runtime().accounts.disciplined()[0].lanes()[0][0],
+        Limits.of(20, polls_per_minute=60),
+    )
+    for _ in range(20):
+        world.traffic.admit(lane, urgency=Urgency.LOOK, now=world.clock.at, limits=looks, looking=Looking.NEW)
+    assert [lane["polls_now"] for lane in client.network()] == [3, None, None]
+    assert "the last that waits at 2027-01-15T08:00:1" in shown()
 
 
 @pytest.mark.parametrize(
@@ -85,14 +101,18 @@ def test_the_rate_is_a_setting_and_every_account_may_have_its_own(monkeypatch: p
     for name, value in {
         "NOSANA_API_KEY": "nos_a",
         "REQUESTS_PER_SECOND": "7.5",
+        "POLLS_PER_MINUTE": "100",
         "ACCOUNTS__LAB__API_KEY": "nos_b",
         "ACCOUNTS__LAB__REQUESTS_PER_SECOND": "2",
+        "ACCOUNTS__LAB__POLLS_PER_MINUTE": "12",
         "ACCOUNTS__ZOO__API_KEY": "nos_c",
     }.items():
         monkeypatch.setenv(f"DISPATCHER_{name}", value)
     settings = load()
     rates = {name: settings.account(name).requests_per_second for name in settings.account_names()}
     assert rates == {"default": 7.5, "lab": 2, "zoo": 7.5}
+    polls = {name: settings.account(name).polls_per_minute for name in settings.account_names()}
+    assert polls == {"default": 100, "lab": 12, "zoo": 100}
     assert settings.unknown == ()
 
 

@@ -6,15 +6,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 
+from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.domain.ids import JobId
+from dispatcher.domain.job import Job
 from dispatcher.ops.clock import poll
 from dispatcher.ops.embedded import EmbeddedRedis
+from dispatcher.store.redis import RedisStore, connect
 
 SPEED = 120
 PATIENCE = 60.0
@@ -72,6 +77,7 @@ class Station:
         self._directory, self._keys, self._jwt = directory, keys, jwt
         self._journal = directory / "network.jsonl"
         self._running: list[Process] = []
+        self._clients: dict[str, redis.Redis] = {}
         self.network, ready = self._start_network("0")
         self.port = ready["api_url"].rpartition(":")[2]
         self.api_url: str = ready["api_url"]
@@ -156,17 +162,36 @@ class Station:
     def ended(self, job_id: str) -> dict[str, Any]:
         """The job once it is over."""
 
-        def over() -> dict[str, Any] | None:
-            seen: dict[str, Any] = self.json("show", job_id)
-            return seen if seen["ended_at"] else None
+        self.until(job_id, lambda job: job.state.is_final)
+        shown: dict[str, Any] = self.json("show", job_id)
+        return shown
 
-        found = poll(over, within=PATIENCE, every=0.2)
+    def until(self, job_id: str, comes_true: Callable[[Job], bool]) -> Job:
+        """The job's record once that is true of it. Read from the store: a command line for each look would take half
+        of the machine from the processes that are looked at."""
+
+        def true() -> Job | None:
+            try:
+                job = self._store().load(JobId(job_id))
+            except StoreUnavailable:
+                return None
+            return job if job is not None and comes_true(job) else None
+
+        found = poll(true, within=PATIENCE, every=0.05)
         assert found is not None, self.json("show", job_id)
         return found
+
+    def _store(self) -> RedisStore:
+        url = self.env["DISPATCHER_REDIS_URL"]
+        if url not in self._clients:
+            self._clients[url] = connect(url)
+        return RedisStore(self._clients[url])
 
     def close(self) -> None:
         for process in reversed(self._running):
             process.end(signal.SIGKILL)
+        for client in self._clients.values():
+            client.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from dispatcher.domain.errors import SettingsError
-from dispatcher.ops.clock import poll
+from dispatcher.domain.words import Reason, State
 from dispatcher.ops.embedded import find_server
 from tests.processes.station import PATIENCE, Station, station
 
@@ -92,13 +92,23 @@ print(json.dumps([handle.id, handle.new, again.id == handle.id, again.new]))
 
     url = place.env["DISPATCHER_REDIS_URL"]
     with Celery("another application", broker=url, backend=url, set_as_current=False) as other:
-        submitted = other.send_task("dispatcher.submit", kwargs={**request, "request_id": "celery"})
+        called_back = {"callback": {"task": "billing.job_ended", "queue": "billing", "kwargs": {"order": 17}}}
+        submitted = other.send_task(
+            "dispatcher.submit", kwargs={**request, **called_back, "request_id": "celery"}
+        )
         from_celery = submitted.get(timeout=PATIENCE)
         assert from_celery["new"]
         refused = other.send_task("dispatcher.submit", kwargs={**request, "timeout": "10", "markt": "x"})
         with pytest.raises(ValueError, match="timeout: 10 has no unit") as error:
             refused.get(timeout=PATIENCE)
         assert sorted(fault["path"] for fault in error.value.args[1]) == ["markt", "timeout"]
+
+        with other.connection_for_read() as connection, connection.SimpleQueue("billing") as queue:
+            told = queue.get(timeout=PATIENCE)
+            told.ack()
+    job_id, summary = told.payload[0]
+    assert (told.headers["task"], told.headers["id"]) == ("billing.job_ended", f"{from_celery['id']}:ended")
+    assert (job_id, summary["state"], told.payload[1]) == (from_celery["id"], "completed", {"order": 17})
 
     ends = [place.ended(job_id) for job_id in (shell["id"], from_python, from_celery["id"])]
     assert [(end["state"], end["extends"], end["exit_code"]) for end in ends] == [("completed", 2, 0)] * 3
@@ -114,24 +124,23 @@ print(json.dumps([handle.id, handle.new, again.id == handle.id, again.new]))
 def test_killed_processes_lose_nothing_and_double_nothing(place: Station, tmp_path: Path) -> None:
     """Workers, beat and the network are killed in the middle of the jobs; for some seconds nobody is there at all.
 
-    A second is two minutes of the network's time: the time-outs leave room for the start of new workers.
+    A second is two minutes of the network's time: the time-outs leave room for the start of new workers, and for the
+    leases of those that were killed.
     """
     one, two, beat = place.start_worker("one"), place.start_worker("two"), place.start_beat()
-    file = write(tmp_path / "job.json", definition(runs_for="95m"))
+    file = write(tmp_path / "job.json", definition(runs_for="80m"))
     # fmt: off
     ids = [
         place.json(
-            "enqueue", file, "--market", MARKET, "--timeout", "80m", "--extend-by", "80m", "--extend-margin", "30m",
+            "enqueue", file, "--market", MARKET, "--timeout", "70m", "--extend-by", "70m", "--extend-margin", "30m",
             "--request-id", f"job-{number}", "--allow-secret", PLACE,
         )["id"]
         for number in range(6)
     ]
     # fmt: on
 
-    def all_run() -> bool | None:
-        return len(place.json("jobs", "--state", "running")) == len(ids) or None
-
-    assert poll(all_run, within=PATIENCE, every=0.1)
+    for job_id in ids:
+        place.until(job_id, lambda job: job.state is State.RUNNING)
     one.end(signal.SIGKILL)
     beat.end(signal.SIGKILL)
     place.restart_network()
@@ -154,23 +163,16 @@ def test_operators_see_stop_and_inspect(place: Station, tmp_path: Path) -> None:
     ]
     poor = ("--market", MARKET, "--timeout", "1h", "--account", "poor", "--allow-secret", PLACE)
     waiting = place.json("enqueue", file, *poor)["id"]
-    assert poll(lambda: place.json("show", running)["state"] == "running" or None, within=PATIENCE, every=0.1)
-
-    def short() -> bool | None:
-        return place.json("show", waiting)["reason"] == "awaiting_credit" or None
-
-    assert poll(short, within=PATIENCE, every=0.1)
+    place.until(running, lambda job: job.state is State.RUNNING)
+    place.until(waiting, lambda job: job.reason is Reason.AWAITING_CREDIT)
     registered = place.run("celery", "-A", "dispatcher", "inspect", "registered")
     for name in ("submit", "dispatch", "poll", "extend", "stop", "sweep"):
         assert f"dispatcher.{name}" in registered.stdout
     place.json("stop", running)
     place.credit("nos_poor", "1")
-    assert (place.ended(running)["state"], place.ended(running)["reason"]) == ("stopped", "operator")
-
-    def posted() -> bool | None:
-        return place.json("show", waiting)["posts"] == 1 or None
-
-    assert poll(posted, within=PATIENCE, every=0.1)
+    stopped = place.ended(running)
+    assert (stopped["state"], stopped["reason"]) == ("stopped", "operator")
+    place.until(waiting, lambda job: job.posts == 1)
     kinds = [
         json.loads(line)["kind"]
         for line in place.run("dispatcher", "events", waiting, "--json").stdout.splitlines()

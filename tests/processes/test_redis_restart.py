@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.domain.errors import SettingsError
-from dispatcher.ops.clock import poll
+from dispatcher.domain.words import State
 from dispatcher.ops.embedded import EmbeddedRedis, find_server
-from tests.processes.station import PATIENCE, Station
+from tests.processes.station import Station
 
 pytestmark = pytest.mark.processes
 
@@ -46,14 +46,7 @@ def test_workers_outlive_their_redis(tmp_path: Path) -> None:
             server = EmbeddedRedis(tmp_path / "redis", port, keep=True)
             server.__enter__()
             second = station.json(*enqueue)["id"]
-
-            def runs(job_id: str = second) -> bool | None:
-                assert station is not None
-                return station.json("show", job_id)["state"] == "running" or None
-
-            assert poll(runs, within=PATIENCE, every=0.2), [
-                worker.log.read_text()[-1500:] for worker in workers
-            ]
+            station.until(second, lambda job: job.state is State.RUNNING)
             assert all(worker.is_alive() for worker in workers), [
                 worker.log.read_text()[-3000:] for worker in workers
             ]

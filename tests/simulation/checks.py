@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from dispatcher.domain.cid import Cid
 from dispatcher.domain.events import (
+    AttemptEnded,
     CallIntended,
     CallNotFound,
     CallRefused,
@@ -20,6 +20,7 @@ from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.simulator.jobs import End
 from dispatcher.simulator.jobs import Job as Remote
 from dispatcher.simulator.ledger import key_root
+from tests.observer import owner
 from tests.simulation.world import Simulation
 
 
@@ -32,9 +33,8 @@ def _wrong(simulation: Simulation) -> Iterator[str]:
     world = simulation.world
     jobs = world.parts.store.list_jobs(limit=100_000)
     remotes: defaultdict[str, list[Remote]] = defaultdict(list)
-    stamped = {job.cid: job.id for job in jobs if job.stamped}
     for remote in world.network:
-        remotes[stamped.get(Cid(remote.cid), str(remote.key).split(":")[0])].append(remote)
+        remotes[owner(world.network, remote) or "nobody"].append(remote)
     yield from _intake(simulation, jobs)
     yield from (f"a duplicate: {duplicate}" for duplicate in world.network.ledger.duplicates)
     yield from (f"job {job_id} on the network is nobody's" for job_id in set(remotes) - {j.id for j in jobs})
@@ -64,17 +64,21 @@ def _intake(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
 
 def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
     world = simulation.world
-    if len(remotes) > 1:
-        yield f"is on the network {len(remotes)} times"
+    there, known = [remote.address for remote in remotes], _addresses(job)
+    if there != known:
+        yield f"is on the network as {there}, and knows of {known}"
     try:
         world.check_log(job.id)
     except AssertionError as e:
         yield f"its log does not lead to its record: {str(e).splitlines()[0]}"
     most = job.spec.policies.max_cost()
-    if most is not None and job.spend.posted > most:
-        yield f"posted {job.spend.posted} of at most {most}"
-    if most is not None and sum(Decimal(remote.reserved) / 1000 for remote in remotes) > most:
-        yield f"the network reserved {[remote.reserved for remote in remotes]} of at most {most}"
+    if most is not None and job.spend.posted + job.spend.earlier > most:
+        yield f"posted {job.spend.posted} after {job.spend.earlier} of at most {most}"
+    before = Decimal(0)
+    for remote in remotes:
+        if most is not None and before + Decimal(remote.reserved) / 1000 > most:
+            yield f"the network reserved {remote.reserved} after {before} of at most {most}"
+        before += Decimal(remote.settled or 0) / 1000
     if not job.state.is_final:
         yield from _waits(simulation, job)
         return
@@ -95,12 +99,25 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         yield f"a stop was asked for at {asked}, and never ordered"
 
 
+def _addresses(job: Job) -> list[str]:
+    """Where the job was on the network, attempt by attempt, as its record has it."""
+    found = [attempt.address for attempt in job.earlier]
+    if job.remote is not None:
+        found.append(job.remote.address)
+    return [address for address in found if address is not None]
+
+
 def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
-    """Only want of credit is a reason not to be over."""
+    """Only want of credit, or of room in a budget, is a reason not to be over."""
     if simulation.world.parts.store.next_due(job.id) is None:
         yield "is not over, and never due"
-    if job.wait is None or job.wait.reason is not Reason.AWAITING_CREDIT:
-        yield "is not over, and does not wait for credit"
+    if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET):
+        yield "is not over, and waits neither for credit nor for a budget"
+    elif job.wait.reason is Reason.AWAITING_BUDGET:
+        uses = simulation.world.parts.ledger.budgets(now=simulation.clock.at)
+        left = min((use.left for use in uses if use.budget.scope == job.wait.scope), default=None)
+        if left is None or job.wait.short_usd is None or job.wait.short_usd <= left:
+            yield f"waits for {job.wait.short_usd} of {job.wait.scope}, of which {left} is left"
     elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.account):
         yield f"waits for {job.wait.short_usd}, and {simulation.available(job.account)} is there"
 
@@ -108,15 +125,19 @@ def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
 def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
     """Landed and counted are the same, but for what was under way when the job was stopped or ended."""
     landed = {key_root(r.key) for remote in remotes for r in remote.reservations if r.kind == "extend"}
-    counted, under_way, stopped = set(), set(), False
+    counted, under_way, stopped, stopped_by = set(), set(), False, ""
     for event in simulation.world.parts.store.events(job.id):
         match event:
             case StopOrdered():
-                stopped = True
+                stopped, stopped_by = True, event.by
             case CallIntended() if event.call.operation is Operation.EXTEND:
                 if stopped:
                     yield f"{event.call.key} was begun after the stop was ordered"
                 under_way.add(key_root(event.call.key))
+            case AttemptEnded():
+                if stopped_by != "policy" and stopped:
+                    yield "is tried again, though a person stopped it"
+                stopped = False
             case Extended():
                 under_way.discard(key_root(event.key))
                 if event.landed:
@@ -125,8 +146,9 @@ def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iter
                 under_way.discard(key_root(event.key))
             case _:
                 pass
-    if len(counted) != job.extends:
-        yield f"counts {job.extends} extensions, its log {len(counted)}"
+    extends = job.extends + sum(attempt.extends for attempt in job.earlier)
+    if len(counted) != extends:
+        yield f"counts {extends} extensions, its log {len(counted)}"
     if not simulation.dangers.keyed:
         times = sum(r.kind == "extend" for remote in remotes for r in remote.reservations)
         if not len(counted) <= times <= len(counted | under_way):
@@ -137,12 +159,13 @@ def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iter
 
 def _ending(job: Job, remotes: list[Remote]) -> Iterator[str]:
     """The end that is told is the end that was."""
-    end = remotes[0].end if remotes else None
-    code = remotes[0].exit_code if remotes else None
+    last = remotes[-1] if remotes and job.remote is not None else None
+    end = last.end if last is not None else None
+    code = last.exit_code if last is not None else None
     match job.state, job.reason:
         case State.COMPLETED, _ if (end, code) != (End.FINISHED, 0):
             yield f"did not complete: {end}, exit code {code}"
-        case State.REJECTED, _ if remotes:
+        case State.REJECTED, _ if last is not None:
             yield f"ran all the same: {end}"
         case State.FAILED, Reason.VANISHED:
             yield f"did not vanish: {end}"
@@ -177,3 +200,6 @@ def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
         short = {route: n for (route, status), n in world.network.ledger.statuses.items() if status == "402"}
         if short:
             yield f"credit was held, and the network had too little: {short}"
+    for scope, limit in simulation.limits.items():
+        if (spent := simulation.spent(scope)) > limit:
+            yield f"{scope} has spent {spent} of {limit}"

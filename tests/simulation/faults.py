@@ -24,7 +24,8 @@ _KINDS = [*_ROUTINE, *_ROUTINE, "cut", "slow", "rate_limit", "expire_key", "list
 @dataclass(frozen=True, slots=True)
 class Dangers:
     """`pauses`, `stalls`, `dies`, `drops`, `doubles`, `stops` are probabilities; `meddling` is operators' acts per job,
-    `damage` agenda entries that get lost or are put off, per job; `lasts` is seconds."""
+    `damage` agenda entries that get lost or are put off, `weather` changes of markets, per job; `lasts` is seconds.
+    `budgets` are limits by scope; of labels, and of one of the accounts."""
 
     accounts: dict[str, str]
     faults: list[dict[str, Any]]
@@ -42,6 +43,8 @@ class Dangers:
     rich_at_last: bool
     claws_back: bool
     damage: float
+    weather: float
+    budgets: dict[str, str]
     keyed: bool
     requests_per_second: float
 
@@ -78,9 +81,21 @@ def draw_dangers(rng: random.Random, jobs: int) -> Dangers:
         rich_at_last=rng.random() < 0.7,
         claws_back=claws_back,
         damage=rng.choice([0, 0, 0.3, 2.0]),
+        weather=rng.choice([0, 0, 0.1, 0.5]),
+        budgets=_budgets(rng, jobs),
         keyed=keyed,
         requests_per_second=rng.choice([0.5, 2.0, 20.0]),
     )
+
+
+def _budgets(rng: random.Random, jobs: int) -> dict[str, str]:
+    """In half of the worlds labels may spend a part of what their jobs ask for."""
+    if rng.random() < 0.5:
+        return {}
+    limits = {"label:team=a": str(round(jobs * rng.choice([0.002, 0.008]), 3))}
+    if rng.random() < 0.5:
+        limits["label:team"] = f"{round(jobs * rng.choice([0.01, 0.02]), 3)}/day"
+    return limits
 
 
 def _fault(rng: random.Random, *, keyed: bool) -> dict[str, Any]:

@@ -10,13 +10,9 @@ from typing import Any
 
 from dispatcher.domain.events import CallExpired, CallIntended
 from dispatcher.domain.ids import JobId
-from dispatcher.domain.words import FollowUp
-from tests.simulation.turns import Baton, Killed
+from dispatcher.domain.words import FollowUp, Reason, State
+from tests.simulation.turns import Baton, Killed, Told
 from tests.world import FakeClock
-
-Told = Callable[[str, str, str], None]
-"""Notes one line of the trace: who, what, and about what."""
-
 
 STALLS = (0.5, 6.0, 32.0, 32.0, 130.0)
 """Seconds for which a worker stands still between two calls; a lease is 30."""
@@ -104,10 +100,11 @@ class Books:
         self.claims: dict[JobId, int] = {}
         self.written: set[str] = set()
         self.stops: dict[JobId, float] = {}
+        self.ended: dict[JobId, tuple[State, Reason]] = {}
 
 
 class WatchedStore:
-    """The store. Claims and saved calls are entered in the books at the moment they happen."""
+    """The store. Claims, saved calls and ends are entered in the books at the moment they happen."""
 
     def __init__(self, store: Any, books: Books) -> None:
         self._store, self._books = store, books
@@ -129,6 +126,8 @@ class WatchedStore:
     def release(self, claim: Any, job: Any, log: Any, **kwargs: Any) -> Any:
         answer = self._store.release(claim, job, log, **kwargs)
         self._saved("releases", claim, job, log)
+        if not job.state.is_final and self._store.next_due(job.id) is None:
+            self._books.wrong.append(f"{job.id}: is let go as {job.state} without a due time")
         return answer
 
     def command(self, job_id: JobId, command: Any, *, now: float) -> Any:
@@ -145,6 +144,11 @@ class WatchedStore:
         if self._books.claims.get(job.id) != claim.token:
             now = self._books.claims.get(job.id)
             self._books.wrong.append(f"{job.id}: {what} under claim {claim.token}, while {now} has it")
+        ended = self._books.ended.get(job.id)
+        if ended is not None and ended != (job.state, job.reason):
+            self._books.wrong.append(f"{job.id}: was over, {ended}, and is {job.state}, {job.reason}")
+        elif job.state.is_final:
+            self._books.ended[job.id] = (job.state, job.reason)
         for event in log:
             if isinstance(event, CallIntended):
                 self._books.written.add(event.call.key)

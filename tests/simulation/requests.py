@@ -25,6 +25,7 @@ def draw_request(rng: random.Random, number: int, now: float, accounts: list[str
         "account": rng.choice(accounts),
         "priority": rng.choice([0, 0, 5]),
         "policies": _policies(rng, now),
+        "labels": rng.choice([{}, {"team": "a"}, {"team": "a"}, {"team": "b"}]),
     }
     if rng.random() < 0.8:
         fields["request_id"] = f"request-{number}"

@@ -17,6 +17,7 @@ import pytest
 from dispatcher.domain import costs, planner
 from dispatcher.domain.actions import Action, Send
 from dispatcher.domain.job import Job
+from dispatcher.domain.rules import extending, stopping
 from dispatcher.domain.words import Phase
 from dispatcher.engine import advance
 from dispatcher.ports.ledger import Held
@@ -115,11 +116,11 @@ def without_stop_check(monkeypatch: pytest.MonkeyPatch) -> None:
     def may_extend(job: Job) -> bool:
         return job.remote is not None and job.remote.phase in (Phase.QUEUED, Phase.RUNNING)
 
-    monkeypatch.setattr(planner, "_may_extend", may_extend)
-    for module in (planner, advance):
+    monkeypatch.setattr(extending, "may_extend", may_extend)
+    for module in (extending, advance):
         monkeypatch.setattr(module, "extension_refusal", refusal)
-    others = tuple(rule for rule in planner.RULES if rule is not planner.stop)
-    monkeypatch.setattr(planner, "RULES", (*others, planner.stop))
+    others = tuple(rule for rule in planner.RULES if rule is not stopping.stop)
+    monkeypatch.setattr(planner, "RULES", (*others, stopping.stop))
 
 
 def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

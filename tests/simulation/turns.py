@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 Work = Callable[[], Any]
+Told = Callable[[str, str, str], None]
+"""Notes one line of the trace: who, what, and about what."""
 
 
 class Killed(BaseException):

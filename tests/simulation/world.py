@@ -8,12 +8,14 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from dispatcher.domain.budget import Window, parse_budget, scopes_of
 from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.request import JobRequest
 from dispatcher.domain.words import FINAL_STATES, Reason
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
+from dispatcher.engine.budgets import wake_within_budgets
 from dispatcher.engine.freezing import thaw
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
@@ -22,9 +24,12 @@ from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
+from dispatcher.simulator.jobs import Job as Remote
 from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
+from tests.observer import Observer
 from tests.simulation.faults import Dangers, draw_dangers
+from tests.simulation.outside import Outside
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
 from tests.simulation.requests import draw_request
 from tests.simulation.story import Line, Story
@@ -54,6 +59,8 @@ class Simulation:
         )
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
+        self.observer = Observer(self.world.network, self._listed)
+        self.outside = Outside(self.world, self.rng, self.dangers, self.told)
         self.bell = Bell(self.rng, drops=self.dangers.drops, doubles=self.dangers.doubles)
         self.crossing = Crossing(self.rng, self.baton, self.clock, self.told)
         self.crossing.pauses, self.crossing.stalls = self.dangers.pauses, self.dangers.stalls
@@ -84,7 +91,35 @@ class Simulation:
         self.known: list[JobId] = []
         self.mended = 0
         self.peace_at = START
+        self.limits: dict[str, Decimal] = {}
+        for scope, limit in self.dangers.budgets.items():
+            self._allow(scope, limit)
         self.moments = self._moments(jobs)
+
+    def _allow(self, scope: str, limit: str) -> None:
+        """A budget; what was allowed once may have been spent."""
+        budget = parse_budget(scope, limit)
+        self.world.parts.ledger.set_budget(budget, now=self.clock.at)
+        if budget.window is Window.TOTAL:
+            self.limits[scope] = max(budget.limit, self.limits.get(scope, Decimal(0)))
+
+    def _listed(self, job_id: JobId, remote: Remote) -> None:
+        """A job was listed just now."""
+        self.told("network", "lists", f"{job_id} {remote.address}")
+        for scope, limit in self.limits.items():
+            if (spent := self.spent(scope)) > limit:
+                self.story.wrong.append(f"{job_id} is listed, and {scope} has spent {spent} of {limit}")
+
+    def spent(self, scope: str) -> Decimal:
+        """What the network has reserved, or settled, for the jobs of a label."""
+        total = 0
+        for job in self.world.parts.store.list_jobs(limit=100_000):
+            if scope in scopes_of(job.spec, job.account):
+                total += sum(
+                    remote.reserved if remote.settled is None else remote.settled
+                    for remote in self.observer.of[job.id]
+                )
+        return Decimal(total) / 1000
 
     def _moments(self, jobs: int) -> list[tuple[float, Callable[[], None]]]:
         """When something happens from outside, the last first: requests early, everything else all the time."""
@@ -94,9 +129,11 @@ class Simulation:
         for often, happens in (
             (0.2, self._produce),
             (self.dangers.meddling, self._operate),
-            (0.5 if self.dangers.credit else 0.0, self._credit),
-            (0.1, self._quit_host),
-            (self.dangers.damage, self._damage),
+            (0.2 if self.dangers.budgets else 0.0, self._raise_budget),
+            (0.5 if self.dangers.credit else 0.0, self.outside.credit),
+            (0.1, self.outside.quit_host),
+            (self.dangers.weather, self.outside.weather),
+            (self.dangers.damage, self.outside.damage),
         ):
             drawn += [(rng.random() * lasts, happens) for _ in range(int(often * jobs))]
         # Beats ask for a round about every minute, and there may be two of them.
@@ -216,18 +253,12 @@ class Simulation:
         seconds, name = self.rng.choice([60, 300, 900]), f"extend {job_id[-2:]}"
         self._start("operator", name, lambda: operate.extend(parts, job_id, seconds, by="them"), _nothing)
 
-    def _credit(self) -> None:
-        """Credit arrives, or is clawed back."""
-        name, dollars = self.rng.choice(self.names), self.rng.choice(self.dangers.credit)
-        self.told("outside", f"credit {dollars}", name)
-        self.world.credit(name, dollars)
-
-    def _quit_host(self) -> None:
-        running = [job for job in self.world.network if job.state == 1]
-        if running:
-            job = self.rng.choice(running)
-            self.told("outside", "host quits", job.address)
-            self.world.network.quit_host(job)
+    def _raise_budget(self) -> None:
+        scope = self.rng.choice(list(self.dangers.budgets))
+        limit = f"{self.rng.choice(['0.05', '0.2', '1'])}/{self.dangers.budgets[scope].partition('/')[2]}"
+        parts = self.workers[self.rng.choice(list(self.workers))]
+        self._allow(scope, limit.removesuffix("/"))
+        self._start("operator", f"allows {scope} {limit}", lambda: wake_within_budgets(parts), _nothing)
 
     def _beat(self) -> None:
         worker = self.rng.choice(list(self.workers))
@@ -240,18 +271,6 @@ class Simulation:
             if found.findings and not self.dangers.damage:
                 self.story.wrong.append(f"mended, though nothing was damaged: {found.findings[:3]}")
 
-    def _damage(self) -> None:
-        """The agenda forgets a job, or puts it off for a week."""
-        due = self.world.parts.store._agenda  # type: ignore[attr-defined]
-        ids = sorted(due.keys())
-        if not ids:
-            return
-        job_id, lost = self.rng.choice(ids), self.rng.random() < 0.7
-        self.told("outside", "loses an agenda entry" if lost else "puts an agenda entry off", job_id)
-        due.discard(job_id)
-        if not lost:
-            due.set(job_id, self.clock.at + 7 * 86400.0)
-
     # The two halves
 
     def run(self) -> Story:
@@ -262,7 +281,7 @@ class Simulation:
                 self._settle()
             finally:
                 self.baton.close()
-        self.story.wrong += self.books.wrong
+        self.story.wrong += self.books.wrong + self.observer.wrong
         self.story.wrong += [
             f"logged: {line}"
             for line in logs
@@ -276,7 +295,7 @@ class Simulation:
 
     @property
     def _failed(self) -> bool:
-        return bool(self.story.wrong or self.books.wrong)
+        return bool(self.story.wrong or self.books.wrong or self.observer.wrong)
 
     def _turmoil(self) -> None:
         rng, until = self.rng, START + self.dangers.lasts
@@ -306,6 +325,7 @@ class Simulation:
         self.moments = [(self.clock.at + 60.0 * minute, self._beat) for minute in range(6, 0, -1)]
         self.crossing.dies = self.crossing.stalls = self.bell.drops = self.bell.doubles = 0.0
         self.world.network.faults.replace(parse_plan([]))
+        self.outside.fair_weather()
         for name in self.names:
             # A person puts back what was clawed back, and lets the account spend again.
             if (lacking := -self.available(name)) > 0:
@@ -318,6 +338,8 @@ class Simulation:
         if self.dangers.rich_at_last:
             for name in self.names:
                 self.world.credit(name, "1000")
+            for scope in self.dangers.budgets:
+                self._allow(scope, f"1000/{self.dangers.budgets[scope].partition('/')[2] or 'total'}")
         rng, workers, end = self.rng, list(self.workers), self.clock.at + 86400.0
         while self.clock.at < end and not self._failed:
             awake = self._awake()
@@ -358,7 +380,7 @@ class Simulation:
             return False
         return all(
             job.wait is not None
-            and job.wait.reason is Reason.AWAITING_CREDIT
+            and job.wait.reason in (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET)
             and job.remote is None
             and self.clock.at - max(job.wait.since, self.peace_at) > 3600
             for job in live

@@ -14,6 +14,7 @@ from tests.store.records import (
     DOCUMENT,
     LEASE,
     T0,
+    account,
     added,
     claimed,
     ended,
@@ -197,12 +198,13 @@ def test_the_store_keeps_its_own_copy_of_a_result(store: JobStore) -> None:
 
 
 def test_pinned_definitions_are_remembered(store: JobStore) -> None:
-    assert not store.is_pinned(Cid("Qm1"))
-    store.mark_pinned(Cid("Qm1"))
-    store.mark_pinned(Cid("Qm1"))
+    assert not store.is_pinned(Cid("Qm1"), account())
+    store.mark_pinned(Cid("Qm1"), account())
+    store.mark_pinned(Cid("Qm1"), account())
 
-    assert store.is_pinned(Cid("Qm1"))
-    assert not store.is_pinned(Cid("Qm2"))
+    assert store.is_pinned(Cid("Qm1"), account())
+    assert not store.is_pinned(Cid("Qm2"), account())
+    assert not store.is_pinned(Cid("Qm1"), account("other"))  # which may pin where others do not look
 
 
 def test_a_job_with_everything_in_it_survives_the_way_through_the_store(store: JobStore) -> None:

@@ -18,7 +18,7 @@ from dispatcher.ports.store import JobStore, NewJob
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.memory import store as memory
 from dispatcher.store.redis import RedisStore
-from tests.store.records import DAY, LEASE, T0, added, claimed, ended, job_id
+from tests.store.records import DAY, LEASE, T0, account, added, claimed, ended, job_id
 
 WAITED = ev.Waited(at=T0, reason=Reason.AWAITING_NETWORK, detail="away")
 INTENDED = ev.CallIntended(
@@ -77,12 +77,14 @@ def test_the_scripts_keep_what_the_rule_keeps(store: JobStore, length: int) -> N
 
 def test_pins_are_forgotten_the_oldest_first(client: redis.Redis) -> None:
     store = RedisStore(client, "test")
-    client.zadd("test:pins", {f"Qm{number}": number for number in range(1, memory.PINS_AT_MOST + 1)})
+    client.zadd(
+        "test:pins", {f"{account()}:Qm{number}": number for number in range(1, memory.PINS_AT_MOST + 1)}
+    )
     client.sadd("test:pinned", "Qmold")
     for _ in range(2):
-        store.mark_pinned(Cid("Qmnew"))
+        store.mark_pinned(Cid("Qmnew"), account())
     assert client.zcard("test:pins") == memory.PINS_AT_MOST
-    assert [store.is_pinned(Cid(each)) for each in ("Qm1", "Qm2", "Qmnew")] == [False, True, True]
+    assert [store.is_pinned(Cid(each), account()) for each in ("Qm1", "Qm2", "Qmnew")] == [False, True, True]
     assert not client.exists("test:pinned")
 
 
@@ -90,8 +92,8 @@ def test_pins_are_forgotten_in_memory_too(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(memory, "PINS_AT_MOST", 2)
     store = MemoryStore()
     for each in ("Qm1", "Qm2", "Qm1", "Qm3"):
-        store.mark_pinned(Cid(each))
-    assert [store.is_pinned(Cid(each)) for each in ("Qm1", "Qm2", "Qm3")] == [False, True, True]
+        store.mark_pinned(Cid(each), account())
+    assert [store.is_pinned(Cid(each), account()) for each in ("Qm1", "Qm2", "Qm3")] == [False, True, True]
 
 
 def largest() -> JobRequest:

@@ -19,6 +19,7 @@ def parse_place(text: str, root: str) -> Place:
 
     Raises `ValueError`, with the way out, for anything else and for the root alone.
     """
+    wrong = f'is no place: write it like {root}.a[0].b, and other names like {root}["a-b"]'
     steps: list[str | int] = []
     at = len(root) if text.startswith(root) else -1
     while 0 <= at < len(text):
@@ -26,10 +27,14 @@ def parse_place(text: str, root: str) -> Place:
         if found is None:
             break
         name, position, quoted = found.groups()
-        steps.append(name if name is not None else int(position) if position is not None else _name(quoted))
+        try:
+            named = name if name is not None else json.loads(quoted or "null", strict=False)
+        except ValueError:
+            raise ValueError(wrong) from None
+        steps.append(int(position) if position is not None else named)
         at = found.end()
     if at != len(text) or not steps:
-        raise ValueError(f'is no place: write it like {root}.a[0].b, and other names like {root}["a-b"]')
+        raise ValueError(wrong)
     return tuple(steps)
 
 
@@ -78,8 +83,3 @@ def _put(document: object, place: Place, value: object) -> object:
 def covers(outer: Place, inner: Place) -> bool:
     """Whether `inner` is `outer`, or lies in it."""
     return inner[: len(outer)] == outer
-
-
-def _name(quoted: str) -> str:
-    name: str = json.loads(quoted, strict=False)
-    return name

@@ -1,12 +1,14 @@
 """What the end of an attempt makes of the record: the next one begins as a new job does, and keeps what was spent."""
 
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.attempts import FRESH, site
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import Attempt, Job, Spend, Wait
-from dispatcher.domain.words import Reason, State
+from dispatcher.domain.words import Reason
+
+_OF_AN_ATTEMPT: Final = "stop.after"
 
 
 def attempt_ended(job: Job, event: ev.AttemptEnded) -> dict[str, Any]:
@@ -38,34 +40,37 @@ def attempt_ended(job: Job, event: ev.AttemptEnded) -> dict[str, Any]:
         retry_at=event.retry_at,
     )
     return {
-        "state": State.ENQUEUED,
+        **FRESH,
         "reason": Reason.RETRYING,
         "wait": waiting,
-        "short_since": None,
-        "quote": None,
-        "remote": None,
-        "call": None,
-        "stop": None,
-        "lost_posts": 0,
-        "lost_hold": None,
-        "extends": 0,
-        "extra": 0,
-        "extend_ordered": (),
-        "post_refused": None,
-        "extend_refused": None,
-        "warned": (),
-        "no_extends": None,
+        # Limits on an attempt begin anew; of those on the whole job it was warned once.
+        "warned": tuple(limit for limit in job.warned if limit != _OF_AN_ATTEMPT),
+        "no_extends": None if job.no_extends == _OF_AN_ATTEMPT else job.no_extends,
         "attempt": job.attempt + 1,
         "place": event.place,
-        "passed": 0,
+        "site": site(job.spec, event.place),
         "rapid": event.rapid,
         "earlier": (*job.earlier, over),
-        "spend": Spend(posted=Decimal(0), earlier=job.spend.earlier + event.settled),
+        "spend": Spend(earlier=job.spend.earlier + event.settled, kept=event.keep),
     }
 
 
 def moved(job: Job, event: ev.Moved) -> dict[str, Any]:
-    return {"place": event.place, "passed": job.passed + 1, "quote": None, "wait": None}
+    """What it waits for is kept: the ladder, and patience, go on from place to place."""
+    return {
+        "place": event.place,
+        "site": site(job.spec, event.place),
+        "passed": job.passed + 1,
+        "awaited": job.awaited or event.awaited,
+        "quote": None,
+        "lost_hold": None,
+    }
+
+
+def all_passed(job: Job) -> dict[str, Any]:
+    """No place is to be had now: the next round begins where this one did."""
+    first = (job.place - job.passed) % len(job.spec.places())
+    return {"place": first, "site": site(job.spec, first), "passed": 0, "awaited": False}
 
 
 def released(event: ev.Released) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
             "unchanged_looks": remote.unchanged_looks + 1,
             "error": event.error,
             "held_until": None,
+            "held_pressing": False,
         }
         if event.missing:
             update["missing_since"] = remote.missing_since if remote.missing_since is not None else event.at
@@ -106,6 +107,7 @@ def looked(job: Job, event: ev.Observed | ev.Looked) -> dict[str, Any]:
         "unchanged_looks": 0,
         "error": None,
         "held_until": None,
+        "held_pressing": False,
     }
     if event.phase is not Phase.GONE:
         seen |= {"seen_at": event.at, "missing_since": None}

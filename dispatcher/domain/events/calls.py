@@ -88,7 +88,8 @@ class CallExpired(EventBase):
 
 
 class CallRefused(EventBase):
-    """The network's answer is final: the call is not repeated, and its hold was voided."""
+    """The network's answer is final: the call is not repeated, and its hold was voided, unless it goes along to
+    another attempt."""
 
     kind: Literal["call_refused"] = "call_refused"
     operation: Operation

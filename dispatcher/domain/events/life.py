@@ -1,5 +1,6 @@
 """Events of a job's way from its request to its end."""
 
+from decimal import Decimal
 from typing import Literal
 
 from dispatcher.domain.cid import Cid
@@ -66,7 +67,7 @@ class Mended(EventBase):
 
 
 class Ended(EventBase):
-    """The job is over, its cost known and settled, its holds closed."""
+    """The job is over, its cost (`settled`: of all attempts) known, its holds about to be closed."""
 
     kind: Literal["ended"] = "ended"
     state: State
@@ -78,8 +79,9 @@ class Ended(EventBase):
 class AttemptEnded(EventBase):
     """An attempt is over and settled, and the retry policy makes another: `why` names its part that decided.
 
-    `state`, `reason`, `ending` and `settled` are what the job itself would have ended with. The next attempt goes to
-    `place` (an index into the spec's places), not before `retry_at`; `rapid` counts rapid ends in a row, this one too.
+    `state`, `reason` and `ending` are what the job itself would have ended with; `settled` is what this attempt did
+    cost. The next one goes to `place` (an index into the spec's places), not before `retry_at`; `rapid` counts rapid
+    ends in a row, this one too. `keep`: so much of what was held for this attempt, and not used, stays held.
     """
 
     kind: Literal["attempt_ended"] = "attempt_ended"
@@ -92,15 +94,18 @@ class AttemptEnded(EventBase):
     place: int
     retry_at: float
     rapid: int = 0
+    keep: Usd = Decimal(0)
 
 
 class Moved(EventBase):
-    """The place where the attempt was to run is passed over for the next one: `detail` says why."""
+    """The place where the attempt was to run is passed over for the next one: `detail` says why. `awaited`: it may
+    be had later."""
 
     kind: Literal["moved"] = "moved"
     place: int
     reason: Reason
     detail: str
+    awaited: bool = True
 
 
 class Released(EventBase):

@@ -48,12 +48,14 @@ class ExtendDropped(EventBase):
 
 
 class PoliciesChanged(EventBase):
-    """The job goes on under these policies; `changed` names the fields that are different."""
+    """The job goes on under these policies; `changed` names the fields that are different. `place`: the index that
+    the job's place has among theirs; None: the same as before."""
 
     kind: Literal["policies_changed"] = "policies_changed"
     policies: Policies
     changed: tuple[str, ...]
     by: str
+    place: int | None = None
 
 
 class PoliciesKept(EventBase):

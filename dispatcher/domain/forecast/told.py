@@ -1,5 +1,6 @@
 """What a forecast assumes, and what it tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from dispatcher.domain.words import Reason, State
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What a forecast takes for granted. Durations in seconds, money in US dollars.
+    """What a forecast takes for granted of every attempt. Durations in seconds, money in US dollars.
 
     runs_for: how long a host works until the job ends by itself; None: longer than it is ever allowed.
     """
@@ -23,6 +24,10 @@ class Assumed:
     results_after: float = 5.0
     balance_lasts: float = 5.0
     """How old a balance may be when credits are held."""
+    prices_last: float = 60.0
+    """How old a market's price may be then."""
+    rates: Mapping[str, Decimal | None] = field(default_factory=dict)
+    """What markets ask that ask for something else, by their names in the request; None: they show no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,12 @@ def told(before: Job, job: Job, event: ev.Event) -> str:
             return str(event.reason.value)
         case ev.StopConfirmed():
             return event.outcome
+        case ev.AttemptEnded():
+            return f"{event.state.value}: {event.reason.value}, ${event.settled}; again by {event.why}"
+        case ev.Moved():
+            return f"{event.reason.value}: {event.detail}"
+        case ev.Waited(reason=Reason.AWAITING_PRICE):
+            return event.detail
         case ev.Ended():
             return f"{job.state.value}: {job.reason.value}, ${event.settled}"
         case _:

@@ -16,15 +16,17 @@ from dispatcher.domain.errors import Bug
 from dispatcher.domain.forecast.live import lengthened, network_of, resolved
 from dispatcher.domain.forecast.network import RESULT_CID, IdealNetwork
 from dispatcher.domain.forecast.told import Assumed, Forecast, Step, told
-from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Ending, Job, Quote
+from dispatcher.domain.ids import AccountName, HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
+from dispatcher.domain.job import Call, Job, Quote
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.looking import gone, looked
 from dispatcher.domain.money import price, price_at_most
-from dispatcher.domain.outcome import outcome
+from dispatcher.domain.outcome import Outcome, outcome
+from dispatcher.domain.placing import passed_over, too_dear
 from dispatcher.domain.planner import plan
 from dispatcher.domain.request import JobSpec
-from dispatcher.domain.words import Operation, State
+from dispatcher.domain.retrying import ended
+from dispatcher.domain.words import Operation, Reason, State
 
 _T = TypeVar("_T")
 STEPS_AT_MOST: Final = 20_000
@@ -44,7 +46,7 @@ def forecast(
 ) -> Forecast:
     """Follow a job from its enqueueing at `now` (unix seconds) to its end.
 
-    `job_id`: whose looks they are; they are spread by it.
+    `job_id`: whose looks, and waits for a further attempt, they are; they are spread by it.
     """
     enqueued = ev.Enqueued(at=now, id=job_id, spec=spec, fingerprint="", cid=RESULT_CID)
     walk = _Walk(create(enqueued), None, assumed, now)
@@ -72,6 +74,9 @@ class _Walk:
         self._calls: Counter[str] = Counter()
         self._polls_since = 0
         self._balance_at: float | None = None
+        self._markets: dict[tuple[AccountName, str], float] = {}
+        posted = [job.account] if job.state is not State.ENQUEUED else []
+        self._pinned = {*posted, *(attempt.account for attempt in job.earlier)}
         at_start = costs(job, now)
         self._unattended = ZERO if job.state.is_final else at_start.committed - at_start.so_far
 
@@ -130,8 +135,10 @@ class _Walk:
             case act.HoldCredit():
                 yield self._held()
             case act.Pin():
-                self._calls["pin"] += 1
-                yield ev.Pinned(at=now, known=False)
+                known = self._job.account in self._pinned
+                self._calls["pin"] += not known
+                self._pinned.add(self._job.account)
+                yield ev.Pinned(at=now, known=known)
             case act.Begin():
                 yield ev.CallIntended(at=now, call=self._begun(action))
             case act.Send():
@@ -151,8 +158,7 @@ class _Walk:
             case act.Collect():
                 yield self._collected(without_result=action.without_result)
             case act.Finish():
-                ending = Ending(at=now, detail=action.detail)
-                yield ev.Ended(at=now, state=action.state, reason=action.reason, ending=ending, settled=ZERO)
+                yield ended(self._job, Outcome(action.state, action.reason, detail=action.detail), now)
             case act.FindPosted() | act.Adopt():
                 yield self._found()
             case act.DropExtension() | act.TakeExtended() | act.Disown() | act.Park():
@@ -163,17 +169,21 @@ class _Walk:
                 assert_never(action)
 
     def _held(self) -> ev.Event:
-        now, hourly = self._now, self._assumed.rate_per_hour
-        self._calls["market"] += 1
-        self._ask_balance()
-        seconds = first_seconds(self._job.spec, hourly, now)
+        job, now = self._job, self._now
+        self._ask_market(job.account, job.market)
+        hourly = self._assumed.rates.get(job.market, self._assumed.rate_per_hour)
+        if hourly is None:
+            return self._passed(Reason.NO_PRICE, f"market {job.market} shows no usable price")
+        if (dear := too_dear(job, hourly)) is not None:
+            return self._passed(Reason.TOO_DEAR, dear, awaited=True)
+        seconds = first_seconds(job.spec, hourly, now, job.spend.earlier)
         if seconds == 0:
             detail = "its policies do not allow the shortest posting of 1m"
-            reason, ending = why_unpostable(self._job.spec), Ending(at=now, detail=detail)
-            return ev.Ended(at=now, state=State.REJECTED, reason=reason, ending=ending, settled=ZERO)
+            return self._passed(why_unpostable(job.spec), detail)
+        self._ask_balance()
         amount = price_at_most(hourly, seconds)
         quote = Quote(
-            market=MarketAddress(self._job.market),
+            market=MarketAddress(job.market),
             rate_per_hour=hourly,
             fee_percent=ZERO,
             seconds=seconds,
@@ -181,6 +191,17 @@ class _Walk:
             hold=HoldId("post"),
         )
         return ev.CreditHeld(at=now, quote=quote)
+
+    def _passed(self, reason: Reason, detail: str, *, awaited: bool = False) -> ev.Event:
+        passed = passed_over(self._job, reason, detail, self._now, awaited=awaited)
+        return passed or ended(self._job, Outcome(State.REJECTED, reason, detail=detail), self._now)
+
+    def _ask_market(self, account: AccountName, market: str) -> None:
+        """As the engine does: a price that is a minute old will do."""
+        known = self._markets.get((account, market))
+        if known is None or self._now - known > self._assumed.prices_last:
+            self._markets[account, market] = self._now
+            self._calls["market"] += 1
 
     def _ask_balance(self) -> None:
         """As the ledger's holds do: a balance that is a few seconds old will do."""
@@ -262,8 +283,7 @@ class _Walk:
         fetched = not without_result and remote.result_cid is not None
         self._calls["result"] += fetched
         end = outcome(job, remote, self._on_network().report() if fetched else None)
-        ending = Ending(at=now, exit_code=end.exit_code, detail=end.detail)
-        return ev.Ended(at=now, state=end.state, reason=end.reason, ending=ending, settled=final_cost(job))
+        return ended(job, end, now, cost=final_cost(job))
 
     def _on_network(self) -> IdealNetwork:
         return _there(self._network)

@@ -37,6 +37,16 @@ def merged(base: Any, patch: Any) -> Any:
     return found
 
 
+def composed(first: Any, second: Any) -> Any:
+    """One part that does what `first` does, and then `second`: null stays, to take away what is below both."""
+    if not isinstance(second, Mapping) or not isinstance(first, Mapping):
+        return second
+    found = dict(first)
+    for name, value in second.items():
+        found[name] = composed(found[name], value) if name in found else value
+    return found
+
+
 def whole(document: Any, path: str = "policies") -> Policies:
     """The policies in `document`. Raises `InvalidRequest` with every fault; their paths begin with `path`."""
     try:
@@ -53,7 +63,7 @@ def as_part(written: Any, path: str = "policies") -> dict[str, Any]:
     Raises `InvalidRequest` with every fault of a single field; whether it is whole is not asked.
     """
     try:
-        part = _Part.model_validate(_plain(written))
+        part = _Part.model_validate(as_object(written))
     except ValidationError as e:
         faults = faults_of(e, path)
     except ValueError as e:
@@ -61,6 +71,23 @@ def as_part(written: Any, path: str = "policies") -> dict[str, Any]:
     else:
         return part.model_dump(mode="json", exclude_unset=True)
     raise InvalidRequest(faults)
+
+
+def as_object(written: Any) -> Any:
+    """Lists of policies, policies made in Python and a quantum's step alone, as one object by kinds, not checked.
+
+    Raises ValueError for a list that is none of policies.
+    """
+    if isinstance(written, BaseModel):
+        return written.model_dump(mode="json", exclude_unset=True)
+    if isinstance(written, Sequence) and not isinstance(written, str):
+        return as_object(by_kind([_fields(policy) for policy in written]))
+    if not isinstance(written, Mapping):
+        return written
+    found = {name: _fields(policy) for name, policy in written.items()}
+    if isinstance(step := found.get("quantum"), str | timedelta):
+        found["quantum"] = {"step": step}
+    return found
 
 
 def as_document(policies: Policies) -> dict[str, Any]:
@@ -74,7 +101,9 @@ def said(policies: Policies) -> dict[str, Any]:
     for name in KINDS:
         if found.get(name) is not None:
             found[name].pop("kind", None)
-    return {name: value for name, value in found.items() if value != {}}
+    # Where there is none by default, one with nothing but defaults says that there is one.
+    optional = {name for name, field in Policies.model_fields.items() if field.default is None}
+    return {name: value for name, value in found.items() if value != {} or name in optional}
 
 
 def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -148,20 +177,6 @@ def faults_of(error: ValidationError, path: str) -> list[Fault]:
             case _:
                 message = str(item["msg"]).removeprefix("Value error, ")
         found.append(Fault(where, message))
-    return found
-
-
-def _plain(written: Any) -> Any:
-    """Lists of policies, policies made in Python and a quantum's step alone, as objects of JSON's values."""
-    if isinstance(written, BaseModel):
-        return written.model_dump(mode="json", exclude_unset=True)
-    if isinstance(written, Sequence) and not isinstance(written, str):
-        return _plain(by_kind([_fields(policy) for policy in written]))
-    if not isinstance(written, Mapping):
-        return written
-    found = {name: _fields(policy) for name, policy in written.items()}
-    if isinstance(step := found.get("quantum"), str | timedelta):
-        found["quantum"] = {"step": step}
     return found
 
 

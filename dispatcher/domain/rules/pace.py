@@ -6,7 +6,7 @@ import zlib
 from dispatcher.domain.job import Job
 from dispatcher.domain.job import Wait as Waiting
 from dispatcher.domain.traffic import LONGEST_PRESSING_PAUSE
-from dispatcher.domain.words import MONEY_WAITS, Operation
+from dispatcher.domain.words import MONEY_WAITS, Operation, Reason
 
 
 def ladder(job: Job, tries: int, first: float, longest: float) -> float:
@@ -50,6 +50,8 @@ def next_try(job: Job) -> float:
     """When something that a new job waits for is tried again."""
     if job.wait is None:
         return 0
+    if job.wait.reason is Reason.AWAITING_PRICE:
+        return climbed(job, job.wait, 60.0, 600.0)
     if job.wait.reason in MONEY_WAITS:
         return climbed(job, job.wait, 30.0, 600.0)
     return climbed(job, job.wait, 2.0, 60.0)

@@ -51,7 +51,7 @@ def _remote_stops(job: Job, remote: Remote) -> list[tuple[float, Reason]]:
     if stop.after is not None:
         found.append((remote.started_at + stop.after.total_seconds(), Reason.STOP_AFTER))
     if stop.max_cost is not None and (hourly := highest_rate(job)) is not None:
-        paid = affordable_seconds(hourly, stop.max_cost)
+        paid = affordable_seconds(hourly, stop.max_cost - job.spend.earlier)
         found.append((remote.started_at + paid - min(STOP_LEAD, paid / 10), Reason.MAX_COST))
     return found
 

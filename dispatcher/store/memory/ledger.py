@@ -3,14 +3,12 @@
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dispatcher.domain.budget import OWN, Budget, BudgetUse, Scope, Window
 from dispatcher.domain.errors import Bug, LeaseLost
 from dispatcher.domain.ids import AccountName, HoldId, JobId
 from dispatcher.ports.ledger import (
-    GIVING_BACK,
     Audit,
     Frozen,
     Held,
@@ -21,80 +19,10 @@ from dispatcher.ports.ledger import (
     Short,
 )
 from dispatcher.ports.provider import Balance
+from dispatcher.store.memory.books import Books
 from dispatcher.store.memory.spending import Spending
 from dispatcher.store.micros import rounded_down, rounded_up, spendable, usd
 from dispatcher.store.overdraft import overdraft
-
-
-@dataclass(slots=True)
-class _Hold:
-    """`stamp`: the marker that was the last when the network's reservation was confirmed; None while open."""
-
-    job: JobId
-    amount: int
-    stamp: int | None = None
-
-
-@dataclass(slots=True)
-class _Account:
-    marker: int = 0
-    balance: tuple[int, int, int] | None = None  # assigned, reserved, settled
-    balance_marker: int = 0
-    balance_at: float = 0.0
-    holds: dict[HoldId, _Hold] = field(default_factory=dict)
-    of_job: defaultdict[JobId, set[HoldId]] = field(default_factory=lambda: defaultdict(set))
-    confirmed_unseen: set[HoldId] = field(default_factory=set)
-    tails: list[tuple[int, int]] = field(default_factory=list)
-    """(stamp, amount) of jobs that were settled before a balance showed their reservation."""
-    settled_jobs: set[JobId] = field(default_factory=set)
-    unseen: int = 0
-    held: int = 0
-    settled: int = 0
-    settlements: int = 0
-    returned: int = 0
-    given: tuple[float, int] | None = None
-    """When, and how much had been returned in total by then; noted at least `GIVING_BACK` seconds apart."""
-    given_before: int = 0
-    frozen: Frozen | None = None
-    audit: Audit | None = None
-
-    def is_unseen(self, hold: _Hold) -> bool:
-        return hold.stamp is None or hold.stamp >= self.balance_marker
-
-    def available(self) -> int | None:
-        if self.balance is None:
-            return None
-        assigned, reserved, settled = self.balance
-        return assigned - reserved - settled - self.unseen
-
-    def held_for(self, job: JobId) -> int:
-        return sum(self.holds[hold].amount for hold in self.of_job.get(job, ()))
-
-    def has_open_hold(self, job: JobId) -> bool:
-        return any(self.holds[hold].stamp is None for hold in self.of_job.get(job, ()))
-
-    def drop(self, hold_id: HoldId) -> _Hold:
-        hold = self.holds.pop(hold_id)
-        self.held -= hold.amount
-        if self.is_unseen(hold):
-            self.unseen -= hold.amount
-            self.confirmed_unseen.discard(hold_id)
-        return hold
-
-    def note_returns(self, now: float) -> None:
-        """What had been given back `GIVING_BACK` seconds ago has arrived."""
-        if self.given is None:
-            self.given = (now, self.returned)
-        elif abs(now - self.given[0]) >= GIVING_BACK:
-            self.given_before, self.given = self.given[1], (now, self.returned)
-
-    def show(self) -> None:
-        """Everything that was confirmed before the balance was asked for is in it."""
-        for hold_id in [name for name in self.confirmed_unseen if not self.is_unseen(self.holds[name])]:
-            self.confirmed_unseen.discard(hold_id)
-            self.unseen -= self.holds[hold_id].amount
-        self.unseen -= sum(amount for stamp, amount in self.tails if stamp < self.balance_marker)
-        self.tails = [tail for tail in self.tails if tail[0] >= self.balance_marker]
 
 
 class MemoryLedger:
@@ -102,7 +30,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._accounts: defaultdict[AccountName, _Account] = defaultdict(_Account)
+        self._accounts: defaultdict[AccountName, Books] = defaultdict(Books)
         self._spending = Spending()
 
     def marker(self, account: AccountName) -> Marker:
@@ -138,6 +66,7 @@ class MemoryLedger:
         scopes: Sequence[Scope] = (),
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
+        takes: HoldId | None = None,
     ) -> Held | Short | Over | Frozen:
         """As the port says. Raises `LeaseLost` for a job that is settled: whoever asks has missed its end."""
         micros = spendable(amount)
@@ -145,27 +74,27 @@ class MemoryLedger:
         line = [(other, spendable(asked)) for other, asked in ahead]
         with self._lock:
             books = self._accounts[account]
-            if (kept := books.holds.get(hold)) is not None:
-                return Held(usd(kept.amount))
+            taken = books.holds.get(takes) if takes is not None else None
+            if taken is not None and (taken.stamp is not None or taken.job != job):
+                taken = None
+            if (there := books.holds.get(hold)) is not None and there is not taken:
+                return Held(usd(there.amount))
             if job in books.settled_jobs:
                 raise LeaseLost(job)
             if books.frozen is not None:
                 return books.frozen
-            mine = books.held_for(job)
+            has = 0 if taken is None else taken.amount
+            mine = books.held_for(job) - has
             if most is not None and mine + micros > most:
                 return Over(OWN, Window.TOTAL, usd(most), usd(mine), None)
-            if (over := self._spending.refusal(scopes, micros, now)) is not None:
-                return over
-            available = books.available()
-            if available is None:
-                raise Bug(f"no balance of account {account} was ever put")
-            promised = _promised(books, line, available)
-            if micros > available - promised:
-                return Short(usd(available), usd(promised))
-            books.holds[hold] = _Hold(job, micros)
-            books.of_job[job].add(hold)
-            books.unseen += micros
-            books.held += micros
+            charged = [] if taken is None or takes is None else self._spending.take(account, job, takes)
+            refused = self._spending.refusal(scopes, micros, now) or _short(books, line, micros, has, account)
+            if refused is not None:
+                self._spending.give_back(account, job, charged)
+                return refused
+            if taken is not None and takes is not None:
+                books.remove(takes)
+            books.set_aside(hold, job, micros)
             self._spending.charge(account, job, hold, scopes, micros, now)
             return Held(usd(micros))
 
@@ -190,10 +119,7 @@ class MemoryLedger:
             kept = books.holds.get(hold)
             if kept is None or kept.stamp is not None:
                 return
-            books.drop(hold)
-            books.of_job[kept.job].discard(hold)
-            if not books.of_job[kept.job]:
-                del books.of_job[kept.job]
+            books.remove(hold)
             self._spending.drop(account, kept.job, hold)
 
     def settle(self, account: AccountName, job: JobId, cost: Decimal) -> None:
@@ -203,21 +129,27 @@ class MemoryLedger:
             books = self._accounts[account]
             if job in books.settled_jobs:
                 return
-            books.settled_jobs.add(job)
-            books.settlements += 1
-            books.returned += max(books.held_for(job) - micros, 0)
-            shown = reserved = 0
-            for hold_id in books.of_job.pop(job, ()):
-                hold = books.drop(hold_id)
-                if not books.is_unseen(hold):
-                    shown += hold.amount
-                elif hold.stamp is not None:
-                    reserved += hold.amount
-            if (tail := max(reserved, micros - shown)) > 0:
-                books.tails.append((books.marker, tail))
-                books.unseen += tail
-            books.settled += micros
+            books.close(job, job, micros)
             self._spending.settle(account, job, micros)
+
+    def settle_attempt(
+        self,
+        account: AccountName,
+        job: JobId,
+        attempt: int,
+        cost: Decimal,
+        *,
+        keep: tuple[HoldId, Decimal] | None = None,
+    ) -> None:
+        """As the port says."""
+        micros, name = spendable(cost), f"{job}:{attempt}"
+        most = None if keep is None else (keep[0], spendable(keep[1]))
+        with self._lock:
+            books = self._accounts[account]
+            if job in books.settled_jobs or name in books.settled_jobs:
+                return
+            kept = books.close(job, name, micros, most)
+            self._spending.settle(account, job, micros, None if most is None else (most[0], kept))
 
     def view(self, account: AccountName) -> LedgerView:
         with self._lock:
@@ -291,7 +223,20 @@ class MemoryLedger:
             return True
 
 
-def _promised(books: _Account, line: Sequence[tuple[JobId, int]], available: int) -> int:
+def _short(
+    books: Books, line: Sequence[tuple[JobId, int]], micros: int, has: int, account: AccountName
+) -> Short | None:
+    """Whether what is needed beyond what the job `has` in its hold is not available."""
+    available = books.available()
+    if available is None:
+        raise Bug(f"no balance of account {account} was ever put")
+    promised = _promised(books, line, available)
+    if micros > has and micros - has > available - promised:
+        return Short(usd(available), usd(promised), usd(has))
+    return None
+
+
+def _promised(books: Books, line: Sequence[tuple[JobId, int]], available: int) -> int:
     """What those get who stand ahead in line: whoever fits, and has not got it already."""
     promised = 0
     for job, asked in line:

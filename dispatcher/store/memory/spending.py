@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dispatcher.domain.budget import (
     Budget,
@@ -141,14 +141,47 @@ class Spending:
         if left:
             self._charges[account, job] = left
 
-    def settle(self, account: AccountName, job: JobId, cost: int) -> None:
-        """The job cost so much: the difference is given back from the latest charge first, or added to it."""
+    def take(self, account: AccountName, job: JobId, hold: HoldId) -> list[_Charge]:
+        """What the hold counts is counted no more; the answer is all that the job's holds counted, to give it back."""
+        before = self._charges.get((account, job), [])
+        kept = [replace(made) for made in before]
+        for made in before:
+            if made.hold == hold:
+                made.add(-made.amount, -made.amount)
+        left = [made for made in before if made.hold != hold]
+        if left:
+            self._charges[account, job] = left
+        else:
+            self._charges.pop((account, job), None)
+        return kept
+
+    def give_back(self, account: AccountName, job: JobId, charged: list[_Charge]) -> None:
+        """It counts again: `take` had no effect."""
+        there = {made.hold for made in self._charges.get((account, job), [])}
+        for made in charged:
+            if made.hold not in there:
+                made.add(made.amount, made.amount)
+        if charged:
+            self._charges[account, job] = charged
+
+    def settle(
+        self, account: AccountName, job: JobId, cost: int, keep: tuple[HoldId, int] | None = None
+    ) -> None:
+        """The job cost so much: the difference is given back from the latest charge first, or added to it. Of what is
+        left, the latest is what is kept."""
         charges = self._charges.pop((account, job), [])
-        back = sum(made.amount for made in charges) - cost
+        name, kept = keep or (HoldId(""), 0)
+        back = sum(made.amount for made in charges) - cost - kept
+        left: list[_Charge] = []
         for made in reversed(charges):
             part = min(back, made.amount)
-            made.add(-part, -made.amount)
-            back -= part
+            stays = max(min(kept, made.amount - part), 0)
+            made.add(-part, stays - made.amount)
+            back, kept = back - part, kept - stays
+            if stays > 0:
+                left.insert(0, _Charge(name, stays, made.counts))
+        if left:
+            self._charges[account, job] = left
 
     def _count(self, scope: Scope, window: Window, now: float) -> _Count:
         if window is Window.TOTAL:

@@ -45,7 +45,7 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
         self._waiting: dict[JobId, CreditWait] = {}
         self._agenda = Times()
         self._ended = Times()
-        self._pinned: dict[Cid, None] = {}
+        self._pinned: dict[tuple[AccountName, Cid], None] = {}
         self._projects: dict[AccountName, ProjectAddress] = {}
         self._turns: dict[str, float] = {}
         self._bookmarks: dict[str, str] = {}
@@ -185,6 +185,8 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
                 return entry is not None
             if is_kept(entry.commands, command):
                 entry.commands.append(command)
+            elif command.kind == "policies":
+                return False
             entry.follow_up = due_for(entry.commands) or entry.follow_up
             if command.kind == "stop":
                 entry.health.recover()
@@ -234,13 +236,13 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
             found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items() if wait.line == line]
         return [waiter(job_id, rank, wait.short_usd) for rank, job_id, wait in sorted(found)[: max(limit, 0)]]
 
-    def is_pinned(self, cid: Cid) -> bool:
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
         with self._lock:
-            return cid in self._pinned
+            return (account, cid) in self._pinned
 
-    def mark_pinned(self, cid: Cid) -> None:
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None:
         with self._lock:
-            self._pinned.setdefault(cid)
+            self._pinned.setdefault((account, cid))
             if len(self._pinned) > PINS_AT_MOST:
                 del self._pinned[next(iter(self._pinned))]
 

@@ -68,6 +68,7 @@ class RedisLedger:
         scopes: Sequence[Scope] = (),
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
+        takes: HoldId | None = None,
     ) -> Held | Short | Over | Frozen:
         """As the port says. Raises `LeaseLost` for a job that is settled: whoever asks has missed its end."""
         current = [window_key(window, window_id(window, now)) for window in COUNTED]
@@ -77,13 +78,13 @@ class RedisLedger:
         most = "" if cap is None else rounded_down(cap)
         answer = self._db.run(
             *("hold", account, job, hold, spendable(amount), most, repr(now)),
-            *(*current, *until, *bounds, len(scopes), *scopes, *line),
+            *(*current, *until, *bounds, takes or "", len(scopes), *scopes, *line),
         )
         match [text(item) for item in answer]:
             case ["held", micros]:
                 return Held(usd(int(micros)))
-            case ["short", micros, promised]:
-                return Short(usd(int(micros)), usd(int(promised)))
+            case ["short", micros, promised, kept]:
+                return Short(usd(int(micros)), usd(int(promised)), usd(int(kept)))
             case ["over", scope, kind, limit, used]:
                 window = Window(kind)
                 return Over(
@@ -107,6 +108,21 @@ class RedisLedger:
     def settle(self, account: AccountName, job: JobId, cost: Decimal) -> None:
         """As the port says. What the network reserved and no balance shows yet stays unseen until one does."""
         self._db.run("settle", account, job, spendable(cost))
+
+    def settle_attempt(
+        self,
+        account: AccountName,
+        job: JobId,
+        attempt: int,
+        cost: Decimal,
+        *,
+        keep: tuple[HoldId, Decimal] | None = None,
+    ) -> None:
+        """As the port says. It is remembered as a settled job is."""
+        name, amount = keep or ("", Decimal(0))
+        self._db.run(
+            "settle_attempt", account, job, f"{job}:{attempt}", spendable(cost), name, spendable(amount)
+        )
 
     def view(self, account: AccountName) -> LedgerView:
         sums = ("assigned", "reserved", "spent", "unseen", "held", "settled")

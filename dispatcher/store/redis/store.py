@@ -235,12 +235,12 @@ class RedisStore(DeadLetters, Mending):
     def waiting_count(self, account: AccountName) -> int:
         return int(self._db.ask("ZCARD", self._db.key("waiting", account)))
 
-    def is_pinned(self, cid: Cid) -> bool:
-        return self._db.ask("ZSCORE", self._db.key("pins"), cid) is not None
+    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
+        return self._db.ask("ZSCORE", self._db.key("pins"), f"{account}:{cid}") is not None
 
-    def mark_pinned(self, cid: Cid) -> None:
+    def mark_pinned(self, cid: Cid, account: AccountName) -> None:
         """As the port says. The latest 100,000 are remembered; pinning another one again does no harm."""
-        self._db.run("mark_pinned", cid)
+        self._db.run("mark_pinned", f"{account}:{cid}")
 
     def project(self, account: AccountName) -> ProjectAddress | None:
         found = self._db.ask("HGET", self._db.key("projects"), account)

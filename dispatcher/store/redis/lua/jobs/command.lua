@@ -1,7 +1,8 @@
 -- Leaves a command for a job and makes it due at once. A job that is over keeps none; of several stops, retries or
--- resolutions, the first is kept. A stop revives a dead letter; other commands wait there.
+-- resolutions, the first is kept. A stop revives a dead letter; other commands wait there. A change of policies that
+-- would be one too many is not taken.
 -- ARGV: 1 job id  2 kind  3 command (JSON)  4 now  5 this call's own mark
--- Answer: 1; 0 if there is no such job
+-- Answer: 1; 0 if there is no such job, or the command is not taken
 
 local id, kind, mark = ARGV[1], ARGV[2], ARGV[5]
 local key = job_key(id)
@@ -13,8 +14,9 @@ local marks = job[2] or ''
 if job[1] == '1' or string.find(marks, mark, 1, true) then return 1 end
 
 local kept
-if kind == 'extend' then
+if kind == 'extend' or kind == 'policies' then
   kept = redis.call('LLEN', commands_key(id)) < most_commands
+  if not kept and kind == 'policies' then return 0 end
 else
   kept = not kinds_waiting(id)[kind]
 end

@@ -1,8 +1,8 @@
 -- Remembers that a definition is pinned; of very many the latest.
--- ARGV: 1 CID
+-- ARGV: 1 'account:CID'
 -- Answer: nil
 
-local pins = prefix .. ':pins' -- sorted set: CID -> the how-manieth it was
+local pins = prefix .. ':pins' -- sorted set: 'account:CID' -> the how-manieth it was
 local at_most = 100000         -- the twin of PINS_AT_MOST in memory/store.py
 
 if redis.call('ZSCORE', pins, ARGV[1]) then return false end

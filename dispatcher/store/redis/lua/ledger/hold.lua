@@ -1,23 +1,41 @@
 -- Sets an amount aside, if it is available and every budget allows it, and counts it for its job's scopes.
 -- ARGV: 1 account  2 job  3 hold  4 amount  5 the job's own cap, or ''  6 now  7 day  8 month, as in 'day:2026-11-22'
 --       9 when the day's counts are forgotten  10 the month's  11 scopes that a window counts at most
---       12 old windows that are forgotten at once  13 number of scopes  14... scopes, then of each job that stands ahead
---       in line: its id, the amount that it waits for
+--       12 old windows that are forgotten at once  13 the open hold of the job whose place this one takes, or ''
+--       14 number of scopes  15... scopes, then of each job that stands ahead in line: its id, the amount that it waits for
 -- Answer: {'held', amount}, the amount of a hold that was there already being kept; {'short', available, promised to
---         those ahead}; {'over', scope, window, limit, used}; {'frozen', at, reason, by};
---         {'settled'} for a job that is settled; {'unknown'} if no balance was ever put
+--         those ahead, what the hold that was to be taken has}; {'over', scope, window, limit, used};
+--         {'frozen', at, reason, by}; {'settled'} for a job that is settled; {'unknown'} if no balance was ever put
 
 local job, id, amount, cap = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local first, last = 14, 13 + tonumber(ARGV[13])
-local hold = read_hold(id)
-if hold then return {'held', whole(hold.amount)} end
+local taken_id, first, last = ARGV[13], 15, 14 + tonumber(ARGV[14])
+local hold, taken = read_hold(id), read_hold(taken_id)
+if taken and (taken.marker or taken.job ~= job) then taken = nil end
+if hold and not (taken and taken_id == id) then return {'held', whole(hold.amount)} end
+local has = taken and taken.amount or 0
 if redis.call('ZSCORE', settled, job) then return {'settled'} end
 local books = redis.call('HMGET', account, 'assigned', 'reserved', 'spent', 'unseen', 'frozen_at', 'frozen_reason',
   'frozen_by')
 if books[5] then return {'frozen', books[5], books[6], books[7]} end
 if cap then
-  local mine = held_for(job)
+  local mine = held_for(job) - has
   if mine + amount > cap then return {'over', 'job', 'total', whole(cap), whole(mine)} end
+end
+
+-- What the hold that is taken counts somewhere is not counted there while the budgets are asked, or any more.
+local charged = taken and redis.call('HGET', charges, job)
+if charged then adjust_charge(job, taken_id) end
+local function refused(answer)
+  if charged then
+    local before = cjson.decode(charged)
+    for _, charge in ipairs(before.charges) do
+      if charge.hold == taken_id then
+        count(before.scopes, charge, tonumber(charge.amount), tonumber(charge.amount))
+      end
+    end
+    redis.call('HSET', charges, job, charged)
+  end
+  return answer
 end
 
 -- What ends last is asked first. Most dispatchers have few budgets, or none: then nothing is asked.
@@ -38,7 +56,7 @@ if first <= last and redis.call('EXISTS', budgets) == 1 then
         end
         used = tonumber(used or '0')
         if used + amount > budget.limit then
-          return {'over', scope, window, whole(budget.limit), whole(used)}
+          return refused({'over', scope, window, whole(budget.limit), whole(used)})
         end
         budgeted[scope] = true
       end
@@ -46,7 +64,7 @@ if first <= last and redis.call('EXISTS', budgets) == 1 then
   end
 end
 
-if not books[1] then return {'unknown'} end
+if not books[1] then return refused({'unknown'}) end
 local available = tonumber(books[1]) - tonumber(books[2]) - tonumber(books[3]) - tonumber(books[4] or '0')
 local promised = 0
 for position = last + 1, #ARGV, 2 do
@@ -56,8 +74,14 @@ for position = last + 1, #ARGV, 2 do
     if not open then promised = promised + asked end
   end
 end
-if amount > available - promised then return {'short', whole(available), whole(promised)} end
+if amount > has and amount - has > available - promised then
+  return refused({'short', whole(available), whole(promised), whole(has)})
+end
 
+if taken then
+  drop_hold(taken_id, taken)
+  redis.call('SREM', of_job(job), taken_id)
+end
 write_hold(id, whole(amount), '', job)
 redis.call('SADD', of_job(job), id)
 add('unseen', amount)

@@ -13,7 +13,7 @@ local account = KEYS[1] .. ':credit:' .. ARGV[1]
 
 local holds = account .. ':holds'         -- hash: hold -> 'amount:marker:job'; the marker is empty while it is open
 local stamped = account .. ':unseen'      -- sorted set: 'h:hold' or 't:amount:job' -> marker
-local settled = account .. ':settled'     -- sorted set: settled job -> how many were settled before it
+local settled = account .. ':settled'     -- sorted set: settled job, or 'job:attempt' -> how many were settled before it
 local function of_job(job) return account .. ':job:' .. job end -- set: the job's holds
 
 -- Settled jobs that are remembered: a settlement is repeated within minutes, when a worker died before it could save it.
@@ -50,13 +50,13 @@ local function drop_hold(id, hold)
   return shown
 end
 
--- What all holds of a job amount to, and whether one of them is open.
+-- What all holds of a job amount to, and whether one of them is open that pays for a call.
 local function held_for(job)
   local sum, open = 0, false
   for _, id in ipairs(redis.call('SMEMBERS', of_job(job))) do
     local hold = read_hold(id)
     sum = sum + hold.amount
-    open = open or not hold.marker
+    open = open or (not hold.marker and string.sub(id, -5) ~= ':kept')
   end
   return sum, open
 end
@@ -135,3 +135,60 @@ local function adjust_charge(job, id, amount)
   write_charges(job, made)
 end
 
+
+-- Closes all holds of a job: it, or under the name `what` one of its attempts, is over and cost so much. What the network
+-- reserved and no balance shows yet stays unseen as the job's tail until a balance shows it, or its cost where that is
+-- more: the stored balance is from before, and what is left over is not back in the network's books because the
+-- dispatcher knows that the job is over. Of what was held beyond the cost, up to `most` stays under the name `kept`.
+local function close_holds(job, what, cost, kept, most)
+  redis.call('ZADD', settled, redis.call('HINCRBY', account, 'settlements', 1), what)
+  redis.call('ZREMRANGEBYRANK', settled, 0, -1 - most_settled)
+
+  local total = held_for(job)
+  local keep = math.min(most, math.max(total - cost, 0))
+  add('returned', math.max(total - cost, 0))
+  local shown, reserved = 0, 0
+  for _, id in ipairs(redis.call('SMEMBERS', of_job(job))) do
+    local hold = read_hold(id)
+    if drop_hold(id, hold) then
+      shown = shown + hold.amount
+    elseif hold.marker then
+      reserved = reserved + hold.amount
+    end
+  end
+  redis.call('UNLINK', of_job(job))
+
+  local tail = math.max(reserved, cost - shown)
+  if tail > 0 then
+    redis.call('ZADD', stamped, redis.call('HGET', account, 'marker') or '0', 't:' .. whole(tail) .. ':' .. what)
+    add('unseen', tail)
+  end
+  add('settled', cost)
+  if keep > 0 then
+    write_hold(kept, whole(keep), '', job)
+    redis.call('SADD', of_job(job), kept)
+    add('unseen', keep)
+    add('held', keep)
+  end
+
+  -- Its cost takes the place of its charges: what is given back is taken from the latest first, or added to it; of what
+  -- is left, the latest is what is kept.
+  local made = read_charges(job)
+  if not made then return end
+  local back, left = 0 - cost - keep, {}
+  for _, charge in ipairs(made.charges) do back = back + tonumber(charge.amount) end
+  for position = #made.charges, 1, -1 do
+    local charge = made.charges[position]
+    local amount = tonumber(charge.amount)
+    local part = math.min(back, amount)
+    local stays = math.max(math.min(keep, amount - part), 0)
+    count(made.scopes, charge, 0 - part, stays - amount)
+    back, keep = back - part, keep - stays
+    if stays > 0 then
+      charge.hold, charge.amount = kept, whole(stays)
+      table.insert(left, 1, charge)
+    end
+  end
+  made.charges = left
+  write_charges(job, made)
+end
