@@ -9,7 +9,6 @@ from dispatcher.domain.forecast import Forecast
 from dispatcher.domain.request import JobSpec
 from dispatcher.domain.words import Reason
 
-
 _BEFORE_EXTENDING = {"policies.stop.after", "policies.stop.at"}
 """Where these conflict, they come before the first extension."""
 
