@@ -104,7 +104,8 @@ def fields() -> list[tuple[str, str]]:
 def test_every_field_of_a_policy_is_told_of_in_its_section(kind: str, field: str) -> None:
     section = re.search(rf"^## {kind}\n(.*?)^## ", POLICIES, re.MULTILINE | re.DOTALL)
     assert section is not None, f"docs/policies.md has no section on {kind}"
-    assert re.search(rf"`(?:\w+\.)*{field}`", section[1]), f"docs/policies.md says nothing of {kind}.{field}"
+    told = rf'`(?:\w+\.)*{field}`|"{field}":'
+    assert re.search(told, section[1]), f"docs/policies.md says nothing of {kind}.{field}"
 
 
 def test_the_fields_are_found_at_all() -> None:

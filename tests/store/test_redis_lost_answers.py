@@ -269,6 +269,18 @@ class TestLostAnswers:
         assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
         assert ledger.view(account()).available == 8
 
+    def test_ledger_between_attempts(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
+        job, first, second, kept = JobId("job"), HoldId("first"), HoldId("second"), HoldId("kept")
+        ledger.settle_attempt(account(), JobId("warm"), 1, Decimal(0))
+        ledger.hold(account(), job, first, Decimal(6), now=T0)
+
+        lossy(lambda: ledger.settle_attempt(account(), job, 1, Decimal(2), keep=(kept, Decimal(3))))
+        view = ledger.view(account())
+        assert (view.held, view.settled) == (3, 2)
+        held = lossy(lambda: ledger.hold(account(), job, second, Decimal(4), now=T0, takes=kept))
+        assert held == Held(Decimal(4))
+        assert ledger.view(account()).held == 4
+
     def test_spending(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         scope, audit = Scope("label:a"), Audit(T0, *[Decimal(0)] * 3, "", 0, Decimal(0))
         budget = Budget(scope, Window.TOTAL, Decimal(5))
