@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL")
 
+    schedules_file: str = Field(
+        "",
+        description="a file with schedules (YAML, TOML, JSON), which beat's ticks keep the store in step with",
+    )
+
     worker_concurrency: int = Field(
         16, ge=1, le=1024, description="threads of a worker: how many calls it makes at once"
     )

@@ -128,12 +128,11 @@ def test_a_killed_worker_changes_nothing_about_the_end(name: str, index: int, be
     check_same(undisturbed, first, world, job_id)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize(("name", "index"), points(unkeyed, "host_quits", "delisted"))
-def test_nor_does_it_without_keys(name: str, index: int, before: bool) -> None:
+def test_nor_does_it_without_keys(name: str, index: int) -> None:
     undisturbed, first = live(LIVES[name], Tripwire(), unkeyed)
     wire = Tripwire()
-    wire.arm(index, before=before)
+    wire.arm(index, before=False)
     world, job_id = live(LIVES[name], wire, unkeyed)
     job = world.job(job_id)
     if job.attempt == 1:
@@ -146,14 +145,11 @@ def test_nor_does_it_without_keys(name: str, index: int, before: bool) -> None:
     check_same(undisturbed, first, world, job_id)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize(("name", "index"), points(keyed, "to_another_account"))
-def test_an_operator_who_stops_a_job_whose_worker_was_killed_leaves_nothing(
-    name: str, index: int, before: bool
-) -> None:
+def test_an_operator_who_stops_a_job_whose_worker_was_killed_leaves_nothing(name: str, index: int) -> None:
     world, wire = keyed(), Tripwire()
     world.parts = wired(world.parts, wire)
-    wire.arm(index, before=before)
+    wire.arm(index, before=False)
     try:
         LIVES[name](world)
         world.run()
