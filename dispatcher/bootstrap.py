@@ -19,7 +19,8 @@ from dispatcher.providers.accounts import Accounts
 from dispatcher.providers.disciplined import Apis, Disciplined
 from dispatcher.providers.nosana import NosanaProvider
 from dispatcher.settings import Account, Settings
-from dispatcher.store.redis import RedisLedger, RedisStore, RedisTraffic, connect
+from dispatcher.settings.schedules import ScheduleFile
+from dispatcher.store.redis import RedisLedger, RedisSchedules, RedisStore, RedisTraffic, connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def build(settings: Settings, app: Any) -> Runtime:
     )
     parts = Parts(
         store=RedisStore(client, settings.key_prefix, confirm_writes=settings.confirm_writes),
+        schedules=RedisSchedules(client, settings.key_prefix),
         ledger=RedisLedger(client, settings.key_prefix),
         providers=accounts,
         clock=clock,
@@ -62,6 +64,7 @@ def build(settings: Settings, app: Any) -> Runtime:
             crashes_at_most=settings.crashes_at_most,
         ),
         stamps=lambda account: not settings.has_idempotency_keys(account),
+        written_schedules=ScheduleFile(settings.schedules_file).read,
         limits=Limits(jobs=settings.jobs_at_most),
         policy_sets=settings.policy_sets,
         own_secrets=tuple({secret.get_secret_value() for secret in settings.secrets()}),

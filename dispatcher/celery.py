@@ -78,6 +78,8 @@ app.conf.update(
     beat_schedule={
         # Every worker sweeps by itself; this is for the day on which that thread is wedged in all of them.
         "sweep": {"task": "dispatcher.sweep", "schedule": 30.0, "options": {"expires": 25.0, "queue": QUEUE}},
+        # Schedules are in the store: this only asks whether one is due, and two beats, or none for a while, do no harm.
+        "tick": {"task": "dispatcher.tick", "schedule": 10.0, "options": {"expires": 20.0, "queue": QUEUE}},
         # A round may be left out: the next one goes on where the last one stopped.
         "reconcile": {
             "task": "dispatcher.reconcile",

@@ -28,6 +28,18 @@ from dispatcher.planning import plan
 from dispatcher.ports.dead import Listed
 from dispatcher.ports.mending import Stray
 from dispatcher.ports.store import Exposure
+from dispatcher.schedules import (
+    add_schedule,
+    check_schedules,
+    get_schedule,
+    list_schedules,
+    next_occurrences,
+    pause_schedule,
+    remove_schedule,
+    resume_schedule,
+    run_schedule_now,
+    sync_schedules,
+)
 from dispatcher.spending import (
     audit_account,
     budgets,
@@ -41,9 +53,11 @@ from dispatcher.spending import user as _user
 
 __all__ = [
     "JobHandle",
+    "add_schedule",
     "audit_account",
     "balance",
     "budgets",
+    "check_schedules",
     "dead_letter",
     "dead_letters",
     "drop_dead",
@@ -51,12 +65,20 @@ __all__ = [
     "enqueue_many",
     "freeze_account",
     "get_job",
+    "get_schedule",
     "list_jobs",
+    "list_schedules",
     "markets",
+    "next_occurrences",
+    "pause_schedule",
     "plan",
     "remove_budget",
+    "remove_schedule",
+    "resume_schedule",
     "retry_dead",
+    "run_schedule_now",
     "set_budget",
+    "sync_schedules",
     "thaw_account",
 ]
 

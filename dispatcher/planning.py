@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.money import parse_rate
 from dispatcher.domain.planned import Planned, plan_request
 from dispatcher.domain.request import JobRequest, parse_many
+from dispatcher.engine.fitting import shows_output
 from dispatcher.library import parts as _parts
 from dispatcher.ops.clock import WallClock
 from dispatcher.settings import policy_sets as _sets
@@ -44,4 +46,6 @@ def plan(
         runs_for=seconds,
         queued_for=queued,
         available=provider.balance().available,
+        budgets=parts.ledger.budgets(now=parts.clock.now()),
+        shows_output=partial(shows_output, parts),
     )

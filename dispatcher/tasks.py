@@ -19,6 +19,7 @@ from dispatcher.engine import intake
 from dispatcher.engine.advance import advance
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.reconcile import reconcile_in_turn
+from dispatcher.engine.schedules import tick as tick_once
 from dispatcher.engine.sweep import sweep as sweep_once
 
 _log = structlog.get_logger(__name__)
@@ -77,6 +78,12 @@ def sweep() -> None:
 def reconcile() -> None:
     """A bounded round that looks over what is kept, and what is on the network; one of many callers makes it."""
     reconcile_in_turn(_parts())
+
+
+@app.task(name="dispatcher.tick")
+def tick() -> None:
+    """Enqueue what is due by the schedules. Any number of these at once do no more than one."""
+    tick_once(_parts())
 
 
 _FAULTS_AT_MOST = 100

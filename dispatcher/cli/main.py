@@ -22,6 +22,7 @@ from dispatcher.cli.plan import plan_command
 from dispatcher.cli.policies import policies_group, policy_command
 from dispatcher.cli.reconcile import reconcile_command
 from dispatcher.cli.resolve import resolve_command
+from dispatcher.cli.schedule import schedule_group
 from dispatcher.domain.errors import DispatcherError, InvalidRequest
 
 
@@ -61,6 +62,7 @@ for _command in (
     resolve_command,
     events_command,
     dead_group,
+    schedule_group,
     balance_command,
     budget_group,
     account_group,

@@ -15,6 +15,7 @@ _WIDTH: Final = 960
 _LEFT, _RIGHT = 30, 30
 _AXIS: Final = 120
 _INK, _FAINT, _PAID, _USED, _END = "#1f2937", "#9ca3af", "#bfdbfe", "#2563eb", "#dc2626"
+_WARNING: Final = "#b45309"
 
 
 def timeline_svg(planned: Planned, title: str) -> str:
@@ -38,7 +39,7 @@ def timeline_svg(planned: Planned, title: str) -> str:
         _life(page, planned.expected, planned.now)
         y = _AXIS + 120
     for number, line in enumerate(lines):
-        _text(page, _LEFT, y + 18 * number, line, fill=_END if line.startswith("error") else "#b45309")
+        _text(page, _LEFT, y + 18 * number, line, fill=_END if line.startswith("error") else _WARNING)
     indent(svg)
     return tostring(svg, encoding="unicode") + "\n"
 
@@ -96,7 +97,8 @@ def _mark(page: Element, place: float, row: int, step: Step) -> None:
     y = _AXIS + 36 + 14 * row
     line = {"x1": str(place), "x2": str(place), "y1": str(_AXIS), "y2": str(y - 10), "stroke": _FAINT}
     SubElement(page, "line", line)
-    colour = _END if step.event in ("stop_ordered", "ended") else _INK
+    warns = step.event in ("warned", "extends_ended", "attempt_ended", "moved")
+    colour = _END if step.event in ("stop_ordered", "ended") else _WARNING if warns else _INK
     anchor = "end" if place > _WIDTH - 150 else "start"
     mark = _text(page, place, y, step.event.replace("_", " "), fill=colour, **{"text-anchor": anchor})
     SubElement(mark, "title").text = f"{step.detail} (rule {step.rule})"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dispatcher.domain.attempts import ceiling
 from dispatcher.domain.conflicts import conflicts
 from dispatcher.domain.costs import first_seconds, rate, reserved_at_most, wanted_seconds
 from dispatcher.domain.errors import InvalidRequest
@@ -12,7 +13,7 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.policies import Place, Policies
 from dispatcher.domain.policies.written import as_document, differences, merged, whole
-from dispatcher.domain.words import State
+from dispatcher.domain.words import Reason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,10 @@ def must_quote_anew(job: Job, policies: Policies, now: float) -> bool:
         return False
     if job.state not in (State.ENQUEUED, State.PINNED):
         return False
-    spec = job.spec.model_copy(update={"policies": policies})
-    here = spec.places()[job.place % len(spec.places())].max_rate_per_hour
-    caps = [cap for cap in (here, policies.credit.max_rate_per_hour) if cap is not None]
-    too_dear = any(quote.rate_per_hour > cap for cap in caps)
-    return too_dear or first_seconds(spec, quote.rate_per_hour, now) != quote.seconds
+    spec, place = job.spec.model_copy(update={"policies": policies}), _place_among(job, policies)
+    most = None if place is None else ceiling(spec, spec.places()[place])
+    too_dear = most is not None and quote.rate_per_hour > most
+    return too_dear or first_seconds(spec, quote.rate_per_hour, now, job.spend.earlier) != quote.seconds
 
 
 def same_place(job: Job, one: Place, other: Place) -> bool:
@@ -107,6 +107,10 @@ def _notes(job: Job, found: Change, now: float) -> Iterator[str]:
         yield "nothing is different from what holds now"
     if job.stop is not None:
         yield "the job is being stopped, and a stop always wins"
+    retry = found.policies.retry
+    is_decided = job.wait is not None and job.wait.reason is Reason.RETRYING
+    if is_decided and touches(found.changed, "retry") and (retry is None or retry.attempts < job.attempt):
+        yield f"attempt {job.attempt} is decided already, and still comes: stop the job if it is not to"
     cap, committed = found.policies.max_cost(), job.spend.earlier + reserved_at_most(job)
     if cap is not None and cap < committed:
         yield (

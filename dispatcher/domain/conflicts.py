@@ -3,13 +3,16 @@
 An error means that the job cannot run as it was asked for; a warning, that something in it will never come true.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Literal
 
+from dispatcher.domain.budget import BudgetUse
+from dispatcher.domain.conflict import Conflict
 from dispatcher.domain.costs import first_seconds
 from dispatcher.domain.duration import format_duration
+from dispatcher.domain.fitting import fitting_faults
+from dispatcher.domain.ids import AccountName
+from dispatcher.domain.misfits import misfits
 from dispatcher.domain.money import format_usd, price_at_most
 from dispatcher.domain.policies import SHORTEST_TIMEOUT, STOP_GRACE
 from dispatcher.domain.request import JobSpec
@@ -18,24 +21,33 @@ RETRY_ROOM = 30.0
 """Seconds. A call may take twenty until it counts as lost, and is then sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """`path`: the field of the request, `message`: what is wrong and the way out."""
-
-    severity: Literal["error", "warning"]
-    path: str
-    message: str
+def shows_nothing(_: AccountName) -> bool:
+    """No network that is known shows what comes out of a job while it runs."""
+    return False
 
 
 def conflicts(
-    spec: JobSpec, rate_per_hour: Decimal | None, now: float, available: Decimal | None = None
+    spec: JobSpec,
+    rate_per_hour: Decimal | None,
+    now: float,
+    available: Decimal | None = None,
+    *,
+    budgets: Sequence[BudgetUse] = (),
+    shows_output: Callable[[AccountName], bool] = shows_nothing,
 ) -> list[Conflict]:
     """All conflicts of a request, errors first. `rate_per_hour` with the fee, None for a market without a price;
-    `available`: what the balance has, None if that is not known."""
+    `available`: what the balance has, None if that is not known; `budgets`: those that are set; `shows_output`:
+    whether an account's network shows what comes out of a job while it runs."""
     if rate_per_hour is None:
         message = "the market shows no usable price, so no cost can be held: choose another market"
         return [Conflict("error", "market", message)]
-    found = [*_posting(spec, rate_per_hour, now, available), *_extending(spec), *_stopping(spec, now)]
+    found = [
+        *(Conflict("error", fault.path, fault.message) for fault in fitting_faults(spec, shows_output)),
+        *_posting(spec, rate_per_hour, now, available),
+        *_extending(spec),
+        *_stopping(spec, now),
+        *misfits(spec, rate_per_hour, now, budgets),
+    ]
     return sorted(found, key=lambda conflict: conflict.severity)
 
 

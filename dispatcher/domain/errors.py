@@ -5,6 +5,7 @@
         InvalidRequest      the request is wrong; lists every fault
         RequestConflict     the request id was used for another request
         UnknownJob          no such job
+        UnknownSchedule     no such schedule
         TooManyJobs         no further job can be kept
         NotPossible         the job is not in a state where that can be done
       SettingsError       the settings
@@ -26,6 +27,7 @@
         StoreUnavailable    cannot be reached
         LeaseLost           somebody else has the job now; nothing was saved
         UnreadableRecord    what is kept of a job cannot be read; it is left as it is
+        UnreadableSchedule  the same of a schedule
       BrokerUnavailable   the message broker cannot be reached: it may not have taken what was sent
       Bug                 a promise of the code itself is broken
 
@@ -83,6 +85,14 @@ class UnknownJob(RequestError):
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(f"no job {job_id!r}: `dispatcher jobs` lists those that are kept")
+
+
+class UnknownSchedule(RequestError):
+    """No schedule has this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no schedule {name!r}: `dispatcher schedule list` shows those that there are")
 
 
 class TooManyJobs(RequestError):
@@ -250,6 +260,17 @@ class UnreadableRecord(StoreError):
         super().__init__(
             f"{what} of {job_id} cannot be read: a newer version wrote it, or it is damaged. Run the version that "
             f"wrote it, or see `dispatcher dead show {job_id}`"
+        )
+
+
+class UnreadableSchedule(StoreError):
+    """What is kept of one schedule cannot be read. Nothing is enqueued for it, and it is left as it is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the schedule {name} cannot be read: a newer version wrote it, or it is damaged. Run the version that "
+            f"wrote it, or make it anew after `dispatcher schedule remove {name}`"
         )
 
 

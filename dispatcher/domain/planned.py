@@ -1,14 +1,19 @@
 """A request planned before it is paid: what happens when, what it costs, and what in it works against itself."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dispatcher.domain.conflicts import Conflict, conflicts
+from dispatcher.domain.budget import BudgetUse
+from dispatcher.domain.conflict import Conflict
+from dispatcher.domain.conflicts import conflicts, shows_nothing
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.forecast import Assumed, Forecast, Step, forecast
+from dispatcher.domain.ids import AccountName
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.request import JobSpec
+from dispatcher.domain.unreached import unreached
 from dispatcher.domain.view import timestamp
 
 _LONG_ENOUGH = 4_000
@@ -38,13 +43,19 @@ def plan_request(
     runs_for: float | None = None,
     queued_for: float = 60.0,
     available: Decimal | None = None,
+    budgets: Sequence[BudgetUse] = (),
+    shows_output: Callable[[AccountName], bool] = shows_nothing,
 ) -> Planned:
-    """Plan a request at `now` (unix seconds). Durations in seconds; `runs_for` None: as long as it is allowed."""
-    found = tuple(conflicts(spec, rate_per_hour, now, available))
+    """Plan a request at `now` (unix seconds). Durations in seconds; `runs_for` None: as long as it is allowed.
+
+    `available`, `budgets`, `shows_output`: as `conflicts` has them.
+    """
+    found = tuple(conflicts(spec, rate_per_hour, now, available, budgets=budgets, shows_output=shows_output))
     if rate_per_hour is None or any(conflict.severity == "error" for conflict in found):
         return Planned(now, rate_per_hour, None, None, found)
     endless = Assumed(rate_per_hour, queued_for=queued_for)
     worst = forecast(spec, endless, now, steps_at_most=_LONG_ENOUGH)
+    found = (*found, *unreached(spec, worst, found))
     if runs_for is None:
         return Planned(now, rate_per_hour, worst, worst, found)
     assumed = Assumed(rate_per_hour, queued_for=queued_for, runs_for=runs_for)

@@ -86,6 +86,33 @@ def _ties(job: Job) -> dict[str, Any]:
     }
 
 
+def _attempts(job: Job) -> dict[str, Any]:
+    """The how-manieth attempt it is, of how many at most, and those before it."""
+    retry = job.spec.policies.retry
+    return {
+        "attempt": job.attempt,
+        "attempts_at_most": 1 if retry is None else max(retry.attempts, job.attempt),
+        "earlier": [
+            {
+                "attempt": over.number,
+                "state": over.state.value,
+                "reason": over.reason.value,
+                "detail": over.detail,
+                "exit_code": over.exit_code,
+                "account": over.account,
+                "market": over.market,
+                "address": over.address,
+                "node": over.node,
+                "started_at": timestamp(over.started_at),
+                "ended_at": timestamp(over.ended_at),
+                "extends": over.extends,
+                "cost_usd": format_usd(over.cost),
+            }
+            for over in job.earlier
+        ],
+    }
+
+
 def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]:
     """All that is known of the job. Amounts are texts of US dollars, times ISO 8601 in UTC, durations `30m`.
 
@@ -116,6 +143,7 @@ def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]
         "ran_for": format_duration(round(run_seconds(job, now))) if remote and remote.started_at else None,
         "timeout": format_duration(remote.timeout) if remote else format_duration(job.spec.timeout),
         "runtime_at_most": None if longest is None else format_duration(longest),
+        **_attempts(job),
         "posts": job.posts,
         "extends": job.extends,
         "exit_code": job.ending.exit_code if job.ending else None,
@@ -123,6 +151,7 @@ def view(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any]
         "cost": {
             "rate_per_hour_usd": format_usd(job.quote.rate_per_hour) if job.quote else None,
             "so_far_usd": format_usd(spent.so_far),
+            "earlier_usd": format_usd(job.spend.earlier),
             "committed_usd": format_usd(spent.committed),
             "allowed_usd": None if spent.allowed is None else format_usd(spent.allowed),
             "settled_usd": None if job.spend.settled is None else format_usd(job.spend.settled),

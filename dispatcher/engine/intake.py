@@ -33,10 +33,10 @@ def enqueue(parts: Parts, requests: Sequence[JobRequest]) -> list[Added]:
     is in conflict, and neither is what stands behind it.
     """
     requests = with_sets(requests, parts.policy_sets)
-    _refuse_own_secrets(parts, requests)
-    _refuse_unfit(parts, requests)
+    upstreams, new = Upstreams(parts, requests), [_new_job(parts, request) for request in requests]
+    if faults := [*_faults(parts, requests, new), *upstreams.faults]:
+        raise InvalidRequest(faults)
     _refuse_too_many(parts, requests)
-    upstreams, new = Upstreams(parts, requests), _new_jobs(parts, requests)
     added: list[Added] = []
     for wave in _waves(new):
         stored = parts.store.add([upstreams.resolved(item) for item in wave])
@@ -69,36 +69,24 @@ def _waves(new: Sequence[NewJob]) -> Iterator[list[NewJob]]:
         yield wave
 
 
-def _new_jobs(parts: Parts, requests: Sequence[JobRequest]) -> list[NewJob]:
-    new = [_new_job(parts, request) for request in requests]
-    faults: list[Fault] = []
-    for index, item in enumerate(new):
+def check(parts: Parts, request: JobRequest) -> None:
+    """Refuse what `enqueue` would refuse of this request by itself; nothing is stored. Raises `InvalidRequest`."""
+    (whole,) = with_sets([request], parts.policy_sets)
+    if faults := [*_faults(parts, [whole], [_new_job(parts, whole)]), *Upstreams(parts, [whole]).faults]:
+        raise InvalidRequest(faults)
+
+
+def _faults(parts: Parts, requests: Sequence[JobRequest], new: Sequence[NewJob]) -> Iterator[Fault]:
+    """Everything that the requests alone do not show to be wrong with them."""
+    for index, (request, item) in enumerate(zip(requests, new, strict=True)):
+        found = [*own_secret_faults(request, parts.own_secrets), *unfit(parts, request)]
         if len(item.document) > DEFINITION_AT_MOST:
             message = (
                 f"is larger than {DEFINITION_AT_MOST} bytes with the dispatcher's stamp in its meta, which the "
                 "account needs: keep data out of it"
             )
-            fault = Fault("definition", message)
-            faults.extend(among([fault], index, len(new)))
-    if faults:
-        raise InvalidRequest(faults)
-    return new
-
-
-def _refuse_own_secrets(parts: Parts, requests: Sequence[JobRequest]) -> None:
-    faults: list[Fault] = []
-    for index, request in enumerate(requests):
-        faults.extend(among(own_secret_faults(request, parts.own_secrets), index, len(requests)))
-    if faults:
-        raise InvalidRequest(faults)
-
-
-def _refuse_unfit(parts: Parts, requests: Sequence[JobRequest]) -> None:
-    faults: list[Fault] = []
-    for index, request in enumerate(requests):
-        faults.extend(among(unfit(parts, request), index, len(requests)))
-    if faults:
-        raise InvalidRequest(faults)
+            found.append(Fault("definition", message))
+        yield from among(found, index, len(requests))
 
 
 def _refuse_too_many(parts: Parts, requests: Sequence[JobRequest]) -> None:

@@ -1,12 +1,13 @@
 """The parts that the engine works with, in one value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.domain.callback import Message
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.policies.written import PolicySets
+from dispatcher.domain.schedules import Schedule
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
 from dispatcher.engine.uses import Uses
@@ -14,6 +15,7 @@ from dispatcher.ports.callbacks import Callbacks
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.ledger import Ledger
 from dispatcher.ports.provider import Providers
+from dispatcher.ports.schedules import ScheduleStore
 from dispatcher.ports.signals import Observer, Waker
 from dispatcher.ports.store import JobStore
 
@@ -38,6 +40,8 @@ class Timing:
     """How often the balance is looked at while jobs wait for credit."""
     reconcile: float = 60.0
     """How often the books are looked over. Beat asks for it as often."""
+    tick: float = 10.0
+    """How often beat asks whether a schedule is due."""
     late: float = 120.0
     """How much later than its next step a job may fall due before that counts as damage."""
     retention: float = 7 * 86400.0
@@ -50,6 +54,10 @@ class Timing:
 
 def _no_stamp(_: AccountName) -> bool:
     return False
+
+
+def _no_file() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Parts:
     """Everything that the engine touches."""
 
     store: JobStore
+    schedules: ScheduleStore
     ledger: Ledger
     providers: Providers
     clock: Clock
@@ -86,6 +95,9 @@ class Parts:
     uses: Uses = field(default_factory=Uses)
     stamps: Callable[[AccountName], bool] = _no_stamp
     """Whether definitions for this account bear their job's id: the network knows no idempotency keys."""
+    written_schedules: Callable[[], Sequence[Schedule] | None] = _no_file
+    """The schedules of the settings' file; None where there is no file, or it is no other than one that was refused.
+    Raises `InvalidRequest`, `SettingsError`."""
     limits: Limits = Limits()
     policy_sets: PolicySets = field(default_factory=dict)
     """What requests may name as their policy."""

@@ -146,7 +146,7 @@ def _observed(job: Job, remote: Remote, seen: RemoteJob, now: float) -> ev.Obser
         status=seen.status or remote.status,
         rate_per_hour=hourly if hourly is not None else remote.rate_per_hour,
         output_at=seen.output_at if seen.output_at is not None else remote.output_at,
-        results=_asked_for(job, seen),
+        results=_asked_for(job, seen) or remote.results,
     )
 
 

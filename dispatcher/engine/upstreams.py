@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from dispatcher.domain.chain import Upstream
 from dispatcher.domain.chaining import GONE, Seen, failed
-from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.events import Enqueued
 from dispatcher.domain.faults import Fault, among
 from dispatcher.domain.ids import JobId
@@ -18,16 +17,16 @@ from dispatcher.ports.store import NewJob
 
 
 class Upstreams:
-    """What the requests of one call come after. Raises `InvalidRequest`, with all faults, for a job that is not there,
-    for one that ended so that this one would never begin, and for one that has too many after it.
+    """What the requests of one call come after.
 
+    `faults`: jobs that are not there, that ended so that this one would never begin, or that have too many after them.
     A request whose own id is known gets the job that is there: what it comes after may be long over, or forgotten.
     """
 
     def __init__(self, parts: Parts, requests: Sequence[JobRequest]) -> None:
         self._parts = parts
         self._ids: dict[str, JobId] = {}
-        faults: list[Fault] = []
+        self.faults: list[Fault] = []
         new = [(at, each) for at, each in enumerate(requests) if each.after and not self._is_known(each)]
         if new:
             named = [self._find(upstream) for _, each in new for upstream in each.after]
@@ -35,9 +34,8 @@ class Upstreams:
             earlier = _first_places(requests)
             count: Counter[str] = Counter()
             for at, request in new:
-                faults.extend(among(self._faults(request, at, earlier, seen, count), at, len(requests)))
-        if faults:
-            raise InvalidRequest(faults)
+                found = self._faults(request, at, earlier, seen, count)
+                self.faults.extend(among(found, at, len(requests)))
 
     def known(self, request_id: str | None, job_id: JobId) -> None:
         """The request was stored, or was there: its job is this one."""

@@ -11,6 +11,11 @@ import re
 from typing import Any, Final
 
 import yaml
+from yaml.composer import Composer
+from yaml.parser import Parser
+from yaml.reader import Reader, ReaderError
+from yaml.resolver import Resolver
+from yaml.scanner import Scanner
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -34,8 +39,16 @@ class Unfit(ValueError):
         self.at = at
 
 
-class _Loader(yaml.SafeLoader):
-    """The parser, and the composer of its nodes. What plain text means is decided here, not by its tables."""
+class _Nodes(Reader, Scanner, Parser, Composer, Resolver):
+    """The library's parser, as far as its nodes: what could construct anything is no part of it. What plain text means
+    is decided here, not by its tables."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
+        Resolver.__init__(self)
 
     def resolve(self, kind: type[Any], value: Any, implicit: Any) -> Any:  # noqa: ARG002 - the library's own signature
         if kind is yaml.ScalarNode:
@@ -55,14 +68,14 @@ def load(text: str, largest: int) -> Any:
 def _composed(text: str) -> yaml.Node | None:
     problem, at = "", None
     try:
-        loader = _Loader(text)
+        nodes = _Nodes(text)
         try:
-            node: yaml.Node | None = loader.get_single_node()
+            node: yaml.Node | None = nodes.get_single_node()
         finally:
-            loader.dispose()
+            nodes.dispose()
     except yaml.MarkedYAMLError as e:
         problem, at = _QUOTED.sub("…", e.problem or "it cannot be read"), _at(e.problem_mark)
-    except yaml.reader.ReaderError as e:
+    except ReaderError as e:
         problem, at = "a character may not stand there", e.position
     except ValueError:
         problem = "an escape does not stand for a character"

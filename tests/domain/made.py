@@ -267,6 +267,17 @@ def extending_job(seconds: int = 1800, **spec: Any) -> Job:
     return apply(job, intended(job, Operation.EXTEND, seconds))
 
 
+def missing_job(job: Job, *, at: float = T0) -> Job:
+    """The network does not know it."""
+    return apply(job, ev.Looked(at=at, missing=True))
+
+
+def searching_extension(**spec: Any) -> Job:
+    """An extension may have landed, on an account without idempotency keys."""
+    job = extending_job(**spec)
+    return apply(job, doubtful(job))
+
+
 def stopping_job(**spec: Any) -> Job:
     """Runs since T0; an operator's stop is written down."""
     job = apply(running_job(**spec), ordered_stop())

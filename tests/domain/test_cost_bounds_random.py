@@ -1,6 +1,6 @@
 """What a job was said to cost at most is never exceeded, along random lives and at prices that are rounded."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -35,6 +35,7 @@ DURATIONS = st.integers(120, 5000).map(lambda n: f"{n}s")
     st.none() | st.fixed_dictionaries({"by": DURATIONS, "max_times": st.integers(1, 5)}),
     st.none() | DURATIONS,
     st.lists(st.integers(1, 4000), max_size=2),
+    st.none() | st.integers(1, 20_000),
 )
 def test_extensions_never_add_up_to_more_than_was_said(
     hourly: Decimal,
@@ -43,8 +44,11 @@ def test_extensions_never_add_up_to_more_than_was_said(
     extend: dict[str, Any] | None,
     stop_after: str | None,
     orders: list[int],
+    until: int | None,
 ) -> None:
     """At a price that is rounded each time, one extension after the other until none is allowed any more."""
+    if extend is not None and until is not None:
+        extend = extend | {"until": datetime.fromtimestamp(T0 + until, UTC)}
     policies = {"quantum": quantum, "extend": extend, "stop": {"after": stop_after}}
     job = new_job(timeout=timeout, policies=policies)
     job = after(job, held(job, rate=hourly), ev.Pinned(at=T0, known=False))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.actions import Action, Begin, Nothing, OrderStop, Send, Wait
+from dispatcher.domain.actions import Action, Begin, EndExtends, Nothing, OrderStop, Send, Wait, Warn
 from dispatcher.domain.costs import costs
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import replay
@@ -36,6 +36,11 @@ def seconds(shortest: int, longest: int) -> st.SearchStrategy[timedelta]:
     return st.integers(shortest, longest).map(lambda n: timedelta(seconds=n))
 
 
+def moments(earliest: int, latest: int) -> st.SearchStrategy[datetime]:
+    return st.integers(earliest, latest).map(lambda n: datetime.fromtimestamp(T0 + n, UTC))
+
+
+SHARES = st.floats(0.01, 0.99)
 BUDGETS = st.decimals("0.05", 20, places=4)
 POLICIES = st.fixed_dictionaries(
     {
@@ -47,13 +52,15 @@ POLICIES = st.fixed_dictionaries(
                 "max_runtime": now_and_then(seconds(30, 30_000)),
                 "max_cost": now_and_then(BUDGETS),
                 "max_times": now_and_then(st.integers(1, 5)),
+                "until": now_and_then(moments(-100, 20_000)),
             }
         ),
         "stop": st.fixed_dictionaries(
             {
                 "after": now_and_then(seconds(1, 20_000)),
-                "at": now_and_then(
-                    st.integers(-100, 20_000).map(lambda n: datetime.fromtimestamp(T0 + n, UTC))
+                "at": now_and_then(moments(-100, 20_000)),
+                "soft": now_and_then(
+                    st.fixed_dictionaries({"warn": st.none() | SHARES, "no_extends": st.none() | SHARES})
                 ),
                 "max_cost": now_and_then(BUDGETS),
                 "queued_longer_than": now_and_then(seconds(1, 5000)),
@@ -63,6 +70,7 @@ POLICIES = st.fixed_dictionaries(
             {
                 "when_short": st.sampled_from(["wait", "wait", "wait", "fail"]),
                 "wait_at_most": now_and_then(seconds(1, 10_000)),
+                "wait_until": now_and_then(moments(-100, 10_000)),
             }
         ),
     }
@@ -111,7 +119,12 @@ def check_decision(walk: Walk, job: Job, at: float, action: Action) -> None:
         assert action.until > at
         assert due is None or action.until <= due
     elif due is not None and due <= at:
-        assert isinstance(action, OrderStop)
+        assert isinstance(action, OrderStop | Warn | EndExtends)
+    if isinstance(action, Warn | EndExtends):
+        assert job.stop is None
+        assert action.limit not in (job.warned if isinstance(action, Warn) else (job.no_extends,))
+    if isinstance(action, Begin) and action.operation is Operation.EXTEND:
+        assert job.no_extends is None or job.extend_ordered
     if job.stop is not None:
         assert not (isinstance(action, Begin) and action.operation is Operation.EXTEND)
         assert not (isinstance(action, Send) and ":extend:" in action.key)
@@ -137,6 +150,10 @@ def check_network(walk: Walk) -> None:
         assert network.reserved <= most
     if (longest := policies.max_runtime()) is not None:
         assert network.timeout <= longest
+    extend = policies.extend
+    if extend is not None and extend.until is not None and walk.job.extends and walk.job.remote is not None:
+        # Reckoned from the posting for what was added before a host took the job.
+        assert walk.job.remote.posted_at + network.timeout <= extend.until.timestamp() + 1
     if walk.job.remote is not None:
         assert walk.job.remote.timeout <= network.timeout
 
@@ -207,11 +224,18 @@ def drawn(chance: Random) -> dict[str, Any]:
     extend = {
         "by": chance.choice(["2m", "10m", "1h"]),
         **maybe(margin="90s", max_runtime="1h", max_cost="3", max_times=chance.randint(1, 4)),
+        **maybe(until=datetime.fromtimestamp(T0 + chance.choice([60, 3000, 9000]), UTC)),
     }
     at = datetime.fromtimestamp(T0 + chance.choice([60, 900, 7500]), UTC)
     return {
         **({"extend": extend} if chance.random() < 0.6 else {}),
-        "stop": maybe(after=chance.choice(["5m", "50m"]), at=at, max_cost="1.5", queued_longer_than="5m"),
+        "stop": maybe(
+            after=chance.choice(["5m", "50m"]),
+            at=at,
+            max_cost="1.5",
+            queued_longer_than="5m",
+            soft={"warn": chance.choice([0.2, 0.9]), "no_extends": chance.choice([0.1, 0.7])},
+        ),
         "credit": maybe(when_short="fail", wait_at_most=chance.choice(["1m", "2h"])),
     }
 
@@ -233,8 +257,6 @@ def test_a_thousand_walks_come_by_every_end_and_every_kind_of_event() -> None:
     beyond |= {
         "policies_changed",
         "policies_kept",
-        "warned",
-        "extends_ended",
         "budget_used_up",
         "released",
         "moved",

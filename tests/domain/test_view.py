@@ -139,6 +139,9 @@ def test_what_is_shown_of_a_running_job() -> None:
             "allowed_usd": "3.000",
             "settled_usd": None,
         },
+        "after": [],
+        "take": {},
+        "callback": None,
         "policies": {
             "version": 1,
             "poll": {
@@ -235,3 +238,15 @@ def test_a_stop_and_a_result_are_shown() -> None:
     job = apply(job, observed(job, Phase.DONE, at=T0 + 9, ended_at=T0 + 5, result_cid=RESULT))
     assert view(job, T0 + 9)["next"] == {"action": "collect", "rule": "over", "at": timestamp(T0 + 9)}
     assert view(job, T0 + 9)["timeout"] == "30m"
+
+
+def test_what_a_job_is_tied_to_is_shown_but_not_what_the_callback_is_given() -> None:
+    first = f"job_{9:024x}"
+    callback = {"task": "app.ended", "queue": "app", "kwargs": {"order": "canary"}}
+    place = {"definition.ops[0].args.cmd": {"job": first}}
+    shown = view(new_job(after=[first], take=place, callback=callback), T0)
+    assert shown["after"] == [{"id": first, "on": "success"}]
+    assert shown["take"] == {"definition.ops[0].args.cmd": {"job": first, "field": "result_cid"}}
+    assert shown["callback"] == {"task": "app.ended", "queue": "app"}
+    assert shown["next"] == {"action": "release", "rule": "upstream", "at": timestamp(T0)}
+    assert "canary" not in json.dumps(shown)

@@ -19,6 +19,7 @@ from dispatcher.domain.actions import (
     Collect,
     Disown,
     DropExtension,
+    EndExtends,
     FindPosted,
     Finish,
     GiveUp,
@@ -31,6 +32,7 @@ from dispatcher.domain.actions import (
     Send,
     TakeExtended,
     Wait,
+    Warn,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
 from dispatcher.domain.job import Ending
@@ -201,6 +203,10 @@ class Walk:
                 return [made.extended(job, at=now)]
             case OrderStop(reason):
                 return [ev.StopOrdered(at=now, reason=reason, by="policy")]
+            case Warn(limit, share, detail):
+                return [ev.Warned(at=now, limit=limit, share=share, detail=detail)]
+            case EndExtends(limit, share):
+                return [ev.ExtendsEnded(at=now, limit=limit, share=share)]
             case DropExtension(seconds, detail):
                 return [ev.ExtendDropped(at=now, seconds=seconds, detail=detail)]
             case GiveUp():

@@ -11,6 +11,7 @@ import pytest
 from dispatcher.domain.crashes import Crash
 from dispatcher.domain.errors import Bug, NotPossible, UnreadableRecord
 from dispatcher.domain.ids import JobId, LeaseToken
+from dispatcher.domain.view import timestamp
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine import dead
 from dispatcher.engine.closing import callback_state
@@ -44,6 +45,7 @@ def test_the_application_is_told_how_the_job_ended() -> None:
     assert (message.task_id, message.about) == (f"{job_id}:ended", job_id)
     job = world.job(job_id)
     assert job.remote is not None
+    assert job.ending is not None
     assert message.args == (
         job_id,
         {
@@ -58,7 +60,7 @@ def test_the_application_is_told_how_the_job_ended() -> None:
             "attempts": 1,
             "settled_usd": "0.002",
             "created_at": "2027-01-15T08:00:00Z",
-            "ended_at": "2027-01-15T08:02:52Z",
+            "ended_at": timestamp(job.ending.at),
         },
     )
     assert SECRET not in json.dumps([message.args, dict(message.kwargs)])

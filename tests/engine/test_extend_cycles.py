@@ -46,7 +46,7 @@ def lived(name: str, **how: Any) -> tuple[World, list[float], list[bool]]:
     assert (job.state, job.reason) == (State.COMPLETED, Reason.FINISHED)
     happened = [event for _, event in world.recorder.seen]
     again = {event.key for event in happened if isinstance(event, ev.CallUndecided)}
-    landed = [event for event in happened if isinstance(event, ev.Extended)]
+    landed = [event for event in happened if isinstance(event, ev.Extended) and event.landed]
     (remote,) = remotes(world, job_id)
     # The network's own books: what each deadline was before the extension that moved it.
     paid = [reservation.seconds for reservation in remote.reservations]

@@ -36,6 +36,11 @@ def told(event: ev.Event, start: float) -> tuple[Any, ...]:
             return at, event.kind, event.reason
         case ev.Warned() | ev.ExtendsEnded():
             return at, event.kind, event.limit, event.share
+        case ev.AttemptEnded():
+            told_of = event.attempt, event.state, event.reason, event.settled, event.why, event.place
+            return at, event.kind, *told_of, event.rapid, event.keep, round(event.retry_at - start, 3)
+        case ev.Moved():
+            return at, event.kind, event.place, event.reason
         case ev.Ended():
             by_itself = event.reason in (Reason.FINISHED, Reason.EXIT_CODE)
             code = event.ending.exit_code if by_itself else None  # how a container dies is the host's affair
@@ -68,9 +73,33 @@ def moment(seconds: float) -> datetime:
 
 
 durations = st.sampled_from(["90s", "4m", "10m", "25m", "1h", "3h20m"])
+COMMUNITY = "nvidia-4090-community"
+RATES = {COMMUNITY: Decimal("0.2399925"), "unpriced": None}
+ENDS = ["failed", "exit_code", "timed_out", "queued_too_long", "no_result"]
+retries = st.fixed_dictionaries(
+    {"on": st.lists(st.sampled_from(ENDS), max_size=3, unique=True)},
+    optional={
+        "exit_codes": st.sampled_from([[3], [137]]),
+        "attempts": st.integers(2, 5),
+        "backoff": st.sampled_from(["1s", "45s"]),
+        "at_most": st.sampled_from(["1m", "1h"]),
+        "elsewhere": st.sampled_from(
+            [
+                [{"market": COMMUNITY}],
+                [{"market": COMMUNITY, "max_rate_per_hour": "0.2"}],
+                [{"market": "unpriced"}, {"market": COMMUNITY}],
+            ]
+        ),
+        "rapid": st.fixed_dictionaries(
+            {"within": st.sampled_from(["1m", "10m"]), "halt_after": st.integers(1, 4)},
+            optional={"slow_after": st.integers(1, 2), "factor": st.sampled_from([1, 10])},
+        ),
+    },
+)
 policies = st.fixed_dictionaries(
     {},
     optional={
+        "retry": retries,
         "quantum": st.sampled_from(["2m", "7m", "30m"]),
         "extend": st.fixed_dictionaries(
             {"by": st.sampled_from(["1m", "10m", "45m"]), "max_times": st.integers(1, 5)},
@@ -123,12 +152,33 @@ def test_the_forecast_is_what_the_engine_does(
     results_after: float,
     exit_code: int,
 ) -> None:
+    assumed = Assumed(RATE, queued_for, runs_for, exit_code, results_after, rates=RATES)
+    assert_foretold(timeout, asked, assumed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=policies,
+    retry=retries,
+    queued_longer_than=st.sampled_from(["30s", "5m"]),
+    runs_for=st.sampled_from([20, 299.5, 1800]),
+    queued_for=st.sampled_from([0, 7, 61.25]),
+)
+def test_every_attempt_is_foretold(
+    asked: dict[str, Any], retry: dict[str, Any], queued_longer_than: str, runs_for: float, queued_for: float
+) -> None:
+    stop = {"queued_longer_than": queued_longer_than}
+    assumed = Assumed(RATE, queued_for, runs_for, 3, 4, rates=RATES)
+    assert_foretold("10m", {**asked, "retry": retry, "stop": stop}, assumed)
+
+
+def assert_foretold(timeout: str, asked: dict[str, Any], assumed: Assumed) -> None:
     world = World(accounts={"default": "1000"})
-    behaviour = {"runs_for": runs_for, "queued_for": queued_for, "results_after": results_after}
-    job_id = world.enqueue(definition(**behaviour, exit_code=exit_code), timeout=timeout, policies=asked)
+    behaviour = {name: getattr(assumed, name) for name in ("runs_for", "queued_for", "results_after")}
+    behaviour["exit_code"] = assumed.exit_code
+    job_id = world.enqueue(definition(**behaviour), timeout=timeout, policies=asked)
     world.run()
 
-    assumed = Assumed(RATE, queued_for, runs_for, exit_code, results_after)
     told_before = forecast(world.job(job_id).spec, assumed, START, job_id=job_id)
     happened = [told(event, START) for event in world.parts.store.events(job_id)]
     foretold = [told(event, START) for event in told_before.log if event.logged]

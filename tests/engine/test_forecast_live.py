@@ -14,7 +14,7 @@ from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Job
 from dispatcher.domain.words import Operation, Phase, Reason, State
 from dispatcher.simulator.network import Options
-from tests.engine.test_forecast import RATE, durations, policies, told
+from tests.engine.test_forecast import RATE, RATES, durations, policies, told
 from tests.world import START, World, definition
 
 
@@ -63,7 +63,7 @@ def test_the_rest_is_foretold_from_the_record(
             with suppress(NotPossible):
                 world.extend(job_id, 600)
         world.work()
-    assumed = Assumed(RATE, queued_for, runs_for, 0, results_after)
+    assumed = Assumed(RATE, queued_for, runs_for, 0, results_after, rates=RATES)
     foretold, happened = rest_of(world, job_id, assumed)
     assert_same(foretold, happened)
     assert foretold.cost == world.job(job_id).spend.settled

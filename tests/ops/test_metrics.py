@@ -17,13 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from dispatcher.domain.errors import SettingsError, StoreUnavailable
 from dispatcher.domain.ids import AccountName
+from dispatcher.domain.schedules import Schedule
+from dispatcher.engine import timetable
 from dispatcher.engine.books import audit_books
 from dispatcher.engine.money import refresh_balance
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.schedules import tick
 from dispatcher.ops.metrics import Collector, MetricsServer, exposition, store_trouble
 from dispatcher.ops.metrics.collector import ERRORS, UP
 from dispatcher.ops.metrics.figures import ELSEWHERE, FIGURES, Figure
-from tests.world import World, definition
+from tests.world import MARKET, World, definition
 
 ROOT = Path(__file__).parents[2]
 Shown = dict[str, dict[tuple[str, ...], float]]
@@ -68,6 +71,11 @@ def a_day() -> World:
     world.enqueue(definition("waits"), account="poor", policies={"stop": {"max_cost": "0.5"}})
     world.run_for(600)
     audit_books(world.parts, AccountName("default"))
+    asked = {"definition": definition(), "market": MARKET, "timeout": "10m"}
+    for name in ("nightly", "held"):
+        timetable.add(world.parts, Schedule.parse({"name": name, "every": "1d", "request": asked}))
+    timetable.pause(world.parts, "held")
+    tick(world.parts)
     return world
 
 
@@ -90,8 +98,24 @@ def test_the_figures_of_a_day() -> None:
     assert found["dispatcher_held_usd"][("default",)] == 0.096
     assert found["dispatcher_settled_usd_total"] == {("default",): 0.001, ("poor",): 0}
     assert found["dispatcher_balance_assigned_usd"] == {("default",): 100, ("poor",): 0.001}
+    assert {state: count for (state,), count in found["dispatcher_schedules"].items() if count} == {
+        "active": 1,
+        "paused": 1,
+    }
+    assert found["dispatcher_schedule_tick_age_seconds"] == {(): 0}
     assert found["dispatcher_store_up"] == {(): 1}
     assert found["dispatcher_scrape_errors_total"] == {(): 0}
+
+
+def test_how_long_nobody_ticked_is_told_where_there_are_schedules() -> None:
+    world = World()
+    assert "dispatcher_schedule_tick_age_seconds" not in shown(world.parts)
+    asked = {"definition": definition(), "market": MARKET, "timeout": "10m"}
+    timetable.add(world.parts, Schedule.parse({"name": "nightly", "every": "1d", "request": asked}))
+    assert shown(world.parts)["dispatcher_schedule_tick_age_seconds"] == {(): float("inf")}
+    tick(world.parts)
+    world.clock.move(90)
+    assert shown(world.parts)["dispatcher_schedule_tick_age_seconds"] == {(): 90}
 
 
 def test_the_lag_is_how_late_the_latest_is() -> None:
@@ -175,7 +199,7 @@ def test_a_figure_that_fails_is_absent_and_counted_and_the_others_are_there() ->
     assert "dispatcher_broken" not in first
     assert {figure.name for figure in FIGURES if not figure.name.startswith("dispatcher_balance")} <= set(
         first
-    ) | {"dispatcher_reason_jobs", "dispatcher_ledger_drift_usd"}
+    ) | {"dispatcher_reason_jobs", "dispatcher_ledger_drift_usd", "dispatcher_schedule_tick_age_seconds"}
     assert first["dispatcher_scrape_errors_total"] == {(): 1}
     assert second["dispatcher_scrape_errors_total"] == {(): 2}
 
@@ -224,7 +248,13 @@ def test_names_follow_the_conventions() -> None:
     for figure in FIGURES:
         assert re.fullmatch(r"dispatcher(_[a-z]+)+", figure.name)
         assert figure.name.endswith("_total") == (figure.kind == "counter"), figure.name
-        assert figure.name.removesuffix("_total").rpartition("_")[2] in {"jobs", "usd", "seconds", "accounts"}
+        assert figure.name.removesuffix("_total").rpartition("_")[2] in {
+            "jobs",
+            "usd",
+            "seconds",
+            "accounts",
+            "schedules",
+        }
         assert set(figure.labels) <= {"account", "state", "reason"}
         assert figure.help.endswith(".")
 

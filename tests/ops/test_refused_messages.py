@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import re
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -175,6 +176,11 @@ def test_no_code_of_ours_reads_what_could_run() -> None:
         for node in ast.walk(ast.parse(text)):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if file.name == "yaml_core.py":
+                # Of PyYAML that reads files no more is taken than gives nodes: nothing that could construct.
+                assert not {name for name in names if re.search("load|constr|cyaml", name)}, names
+                assert not re.search(r"yaml\.\w*(load|constr)", text, re.IGNORECASE), file
+                names = [name for name in names if name.partition(".")[0] != "yaml"]
             assert not {name.partition(".")[0] for name in names} & {
                 "pickle",
                 "marshal",

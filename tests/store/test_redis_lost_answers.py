@@ -11,6 +11,7 @@ from dispatcher.domain.budget import Budget, Scope, Window
 from dispatcher.domain.crashes import Crash, Trouble
 from dispatcher.domain.ids import HoldId, JobId, LeaseToken
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.schedules.state import begun, paused
 from dispatcher.domain.traffic import Change, Limits, Outcome, Urgency
 from dispatcher.domain.words import FollowUp, State
 from dispatcher.ports.ledger import Audit, Frozen, Held
@@ -18,7 +19,8 @@ from dispatcher.ports.mending import Damage
 from dispatcher.ports.provider import Balance
 from dispatcher.ports.store import Added, Next
 from dispatcher.ports.traffic import Admitted, Lane
-from dispatcher.store.redis import RedisLedger, RedisStore, RedisTraffic, connect
+from dispatcher.store.redis import RedisLedger, RedisSchedules, RedisStore, RedisTraffic, connect
+from tests.domain.test_schedule_form import schedule
 from tests.store.records import (
     DAY,
     LEASE,
@@ -267,6 +269,18 @@ class TestLostAnswers:
         assert lossy(lambda: ledger.put_balance(account(), marker, balance, now=T0))
         assert ledger.view(account()).available == 8
 
+    def test_ledger_between_attempts(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
+        job, first, second, kept = JobId("job"), HoldId("first"), HoldId("second"), HoldId("kept")
+        ledger.settle_attempt(account(), JobId("warm"), 1, Decimal(0))
+        ledger.hold(account(), job, first, Decimal(6), now=T0)
+
+        lossy(lambda: ledger.settle_attempt(account(), job, 1, Decimal(2), keep=(kept, Decimal(3))))
+        view = ledger.view(account())
+        assert (view.held, view.settled) == (3, 2)
+        held = lossy(lambda: ledger.hold(account(), job, second, Decimal(4), now=T0, takes=kept))
+        assert held == Held(Decimal(4))
+        assert ledger.view(account()).held == 4
+
     def test_spending(self, ledger: RedisLedger, lossy: Callable[[Any], Any]) -> None:
         scope, audit = Scope("label:a"), Audit(T0, *[Decimal(0)] * 3, "", 0, Decimal(0))
         budget = Budget(scope, Window.TOTAL, Decimal(5))
@@ -288,6 +302,27 @@ class TestLostAnswers:
         lossy(lambda: ledger.freeze(account(), "why", by="me", now=T0))
         assert ledger.view(account()).frozen == Frozen(T0, "why", "me")
         assert lossy(lambda: ledger.keep_audit(account(), audit, replaces=None))
+
+
+@pytest.mark.redis
+def test_lost_answers_of_schedules(lossy_client: redis.Redis, lossy: Callable[[Any], Any]) -> None:
+    """A change is made once, and whoever made it learns that it was."""
+    store = RedisSchedules(lossy_client, "test")
+    made = schedule()
+    state = begun(made, T0)
+    warm = store.create(schedule(name="warm"), state, source="store", wakes_at=None)
+    assert warm is not None
+    store.remove("warm")
+
+    kept = lossy(lambda: store.create(made, state, source="store", wakes_at=T0))
+    assert kept is not None
+    assert store.get("nightly") == kept
+    saved = lossy(lambda: store.save(kept, paused(state), wakes_at=None))
+    assert saved is not None
+    assert store.get("nightly") == saved
+    assert saved.version == kept.version + 1
+    lossy(lambda: store.remove("nightly"))
+    assert store.names() == []
 
 
 @pytest.mark.redis

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain.ids import AccountName
-from dispatcher.domain.traffic import Limits, Outcome, Urgency
+from dispatcher.domain.traffic import Limits, Looking, Outcome, Urgency
 from dispatcher.ports.traffic import Admitted, Held, Lane, Traffic
 from dispatcher.store.memory import MemoryTraffic
 from dispatcher.store.redis import RedisTraffic
@@ -21,6 +21,7 @@ ASKS = st.tuples(
     st.sampled_from(list(Urgency)),
     st.one_of(st.none(), st.floats(-10, 900)),
 )
+LOOKS = st.tuples(st.just("look"), st.integers(0, 3), st.sampled_from(list(Looking)), st.integers(1, 8))
 ENDS = st.tuples(
     st.just("end"),
     st.integers(0, 9),
@@ -28,23 +29,29 @@ ENDS = st.tuples(
     st.sampled_from([None, None, 0.0, 1.5, 40.0, 4000.0]),
 )
 BURSTS = st.tuples(st.just("burst"), st.integers(0, 3), st.sampled_from(list(Urgency)), st.integers(1, 12))
-STEPS = st.tuples(WAITS, st.one_of(ASKS, ENDS, ENDS, BURSTS))
+STEPS = st.tuples(WAITS, st.one_of(ASKS, LOOKS, ENDS, ENDS, BURSTS))
 
 
 class Twins:
     """Two traffics that are asked the same; trials have names of their own in each."""
 
     def __init__(self, rate: float, speed: float) -> None:
-        self.limits = Limits.of(rate, speed=speed)
+        self.limits = Limits.of(rate, speed=speed, polls_per_minute=6 + 30 * rate)
         client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
         self.traffics: tuple[Traffic, Traffic] = (MemoryTraffic(), RedisTraffic(client, "twins"))
         self.now = T0
         self.open: list[tuple[Lane, list[Admitted]]] = []
 
-    def ask(self, lane: int, urgency: Urgency, before: float | None) -> None:
+    def look(self, lane: int, looking: Looking, times: int) -> None:
+        for _ in range(times):
+            self.ask(lane, Urgency.LOOK, None, looking)
+
+    def ask(self, lane: int, urgency: Urgency, before: float | None, looking: Looking | None = None) -> None:
         when = None if before is None else self.now + before
         answers: list[Any] = [
-            traffic.admit(LANES[lane], urgency=urgency, now=self.now, limits=self.limits, before=when)
+            traffic.admit(
+                LANES[lane], urgency=urgency, now=self.now, limits=self.limits, before=when, looking=looking
+            )
             for traffic in self.traffics
         ]
         assert _plain(answers[0]) == _plain(answers[1])

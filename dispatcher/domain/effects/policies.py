@@ -3,10 +3,11 @@
 from typing import Any
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.attempts import site
 from dispatcher.domain.changing import must_quote_anew, same_place, touches
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import Job
-from dispatcher.domain.words import MONEY_WAITS, State
+from dispatcher.domain.words import MONEY_WAITS, Reason, State
 
 _MONEY = ("quantum", "extend", "stop.after", "stop.at", "stop.max_cost", "retry.elsewhere", "credit")
 """Fields that say how much is needed, where, and how long it is waited for."""
@@ -19,7 +20,7 @@ def policies_changed(job: Job, event: ev.PoliciesChanged) -> dict[str, Any]:
     places = spec.places()
     if place >= len(places) or not same_place(job, places[place], job.at_place):
         raise Bug(f"a change of policies cannot take {job.id} to another place")
-    changes: dict[str, Any] = {"spec": spec, "place": place}
+    changes: dict[str, Any] = {"spec": spec, "place": place, "site": site(spec, place)}
     # What was warned of may come again where its limit is another one.
     afresh = {
         limit for limit in (*job.warned, job.no_extends) if limit and touches(changed, limit, "stop.soft")
@@ -29,7 +30,7 @@ def policies_changed(job: Job, event: ev.PoliciesChanged) -> dict[str, Any]:
     if touches(changed, "stop.budget"):
         changes["budget_used_up"] = None
     if touches(changed, "retry.elsewhere", "credit.max_rate_per_hour"):
-        changes["passed"] = 0
+        changes |= {"passed": 0, "awaited": False}  # all of them are asked again
     if touches(changed, "extend", "quantum"):
         changes["extend_refused"] = None  # what the network refused may not be what is asked for now
     if job.wait is not None and job.wait.reason in MONEY_WAITS and touches(changed, *_MONEY):
@@ -37,6 +38,8 @@ def policies_changed(job: Job, event: ev.PoliciesChanged) -> dict[str, Any]:
     if job.quote is not None and must_quote_anew(job, event.policies, event.at):
         # What is held for the post is given back, and held again as the new policies say.
         changes |= {"state": State.ENQUEUED, "quote": None, "lost_hold": job.quote.hold}
+        if job.wait is None or job.wait.reason not in MONEY_WAITS:
+            changes |= {"wait": None, "reason": Reason.NEW}  # what comes after it was waited for
     return changes
 
 

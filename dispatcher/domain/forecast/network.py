@@ -65,6 +65,7 @@ class IdealNetwork:
             result_cid=RESULT_CID if uploaded else None,
             status=status if uploaded else None,
             rate_per_hour=job.quote.rate_per_hour if job.quote else None,
+            output_at=now if started and job.spec.policies.stop.no_output_for is not None else None,
         )
 
     def report(self) -> RunReport:

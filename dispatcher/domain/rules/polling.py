@@ -22,8 +22,9 @@ def poll(job: Job) -> Due | None:
         return None
     if remote.is_over and remote.result_cid is not None:
         return None
-    at = max(min(_next_look(job, remote), _quiet_look(job, remote)), not_before(job))
-    return Due("poll", at, Look(), FollowUp.POLL, job.reason, "poll.every")
+    looks = [(_next_look(job, remote), "poll.every"), (_quiet_look(job, remote), "stop.no_output_for")]
+    at, field = min(looks)
+    return Due("poll", max(at, not_before(job)), Look(), FollowUp.POLL, job.reason, field)
 
 
 def _next_look(job: Job, remote: Remote) -> float:

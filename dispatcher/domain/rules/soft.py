@@ -19,30 +19,16 @@ def soft_steps(job: Job) -> Due | None:
     if soft.warn is not None:
         for limit, at, detail in _reached(job, remote, soft.warn):
             if limit not in job.warned:
-                dues.append(
-                    Due(
-                        "soft_steps",
-                        at,
-                        Warn(limit, soft.warn, detail),
-                        FollowUp.POLL,
-                        job.reason,
-                        "stop.soft",
-                    )
-                )
+                dues.append(_due(job, at, Warn(limit, soft.warn, detail), "stop.soft.warn"))
     extends = job.spec.policies.margin_seconds() is not None and job.no_extends is None
     if soft.no_extends is not None and extends:
         for limit, at, _ in _reached(job, remote, soft.no_extends):
-            dues.append(
-                Due(
-                    "soft_steps",
-                    at,
-                    EndExtends(limit, soft.no_extends),
-                    FollowUp.POLL,
-                    job.reason,
-                    "stop.soft",
-                )
-            )
+            dues.append(_due(job, at, EndExtends(limit, soft.no_extends), "stop.soft.no_extends"))
     return min(dues, key=lambda due: due.at, default=None)
+
+
+def _due(job: Job, at: float, action: Warn | EndExtends, field: str) -> Due:
+    return Due("soft_steps", at, action, FollowUp.POLL, job.reason, field)
 
 
 def _reached(job: Job, remote: Remote, share: float) -> Iterator[tuple[str, float, str]]:

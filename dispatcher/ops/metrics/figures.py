@@ -3,11 +3,13 @@
 A new figure is one more entry of `FIGURES`, and a row of docs/metrics.md (a test holds the two to one another).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from dispatcher.domain.errors import UnreadableSchedule
 from dispatcher.domain.ids import AccountName
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.ledger import LedgerView
@@ -25,7 +27,7 @@ class Scrape:
     """One reading of everything. What several figures need is read once; nothing is read before it is needed."""
 
     def __init__(self, parts: Parts) -> None:
-        self.store, self.ledger = parts.store, parts.ledger
+        self.store, self.ledger, self.schedules = parts.store, parts.ledger, parts.schedules
         self.accounts = parts.providers.names()
         self.now = parts.clock.now()
 
@@ -96,6 +98,25 @@ def _of_exposure(pick: Callable[[Exposure], object]) -> Callable[[Scrape], Itera
             yield (name,), float(str(pick(exposure)))
 
     return read
+
+
+def _schedules(scrape: Scrape) -> Iterator[Sample]:
+    states = {"active": 0, "paused": 0, "halted": 0, "unreadable": 0}
+    for name in scrape.schedules.names():
+        try:
+            kept = scrape.schedules.get(name)
+        except UnreadableSchedule:
+            states["unreadable"] += 1
+            continue
+        if kept is not None:
+            states["halted" if kept.state.halted else "paused" if kept.state.paused else "active"] += 1
+    yield from (((state,), count) for state, count in states.items())
+
+
+def _tick_age(scrape: Scrape) -> Iterator[Sample]:
+    if scrape.schedules.names():
+        ticked = scrape.schedules.last_tick()
+        yield (), math.inf if ticked is None else max(scrape.now - ticked, 0.0)
 
 
 _ACCOUNT = ("account",)
@@ -222,5 +243,17 @@ FIGURES: Final[tuple[Figure, ...]] = (
         "Jobs that are not over and have no limit that is known: no policy limits them, or they have no price yet.",
         _of_exposure(lambda exposure: exposure.unlimited),
         _ACCOUNT,
+    ),
+    # --- schedules ----------------------------------------------------------------------------------------
+    Figure(
+        "dispatcher_schedules",
+        "Schedules, by state; a halted one enqueues nothing until somebody resumes it.",
+        _schedules,
+        ("state",),
+    ),
+    Figure(
+        "dispatcher_schedule_tick_age_seconds",
+        "How long ago somebody looked whether a schedule is due; absent without schedules. Beat asks every 10 s.",
+        _tick_age,
     ),
 )

@@ -4,7 +4,8 @@ Belongs here: dictionaries and heaps behind one lock. May not be here: I/O, anot
 """
 
 from dispatcher.store.memory.ledger import MemoryLedger
+from dispatcher.store.memory.schedules import MemorySchedules
 from dispatcher.store.memory.store import MemoryStore
 from dispatcher.store.memory.traffic import MemoryTraffic
 
-__all__ = ["MemoryLedger", "MemoryStore", "MemoryTraffic"]
+__all__ = ["MemoryLedger", "MemorySchedules", "MemoryStore", "MemoryTraffic"]
