@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from dispatcher.domain.duration import parse_duration
 from dispatcher.settings import Settings, load
-from dispatcher.settings.model import NamedAccount
+from dispatcher.settings.accounts import NamedAccount
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

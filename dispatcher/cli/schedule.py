@@ -9,7 +9,8 @@ from dispatcher.cli.jobs import enqueue_command
 from dispatcher.cli.output import json_option, print_fields, print_json, print_table
 from dispatcher.cli.requests import read_document_of, request_of
 
-_NOT_SCHEDULED = {"file", "wait", "wait_timeout", "as_json", "request_id"}
+_NOT_SCHEDULED = {"file", "wait", "wait_timeout", "as_json"}
+_EACH_ITS_OWN: dict[str, Any] = {"request_id": None, "after": (), "after_any": (), "take": ()}
 _SAID = ("cron", "every", "tz", "overlap", "misfire", "up_to", "misfire_grace", "jitter", "budget")
 
 
@@ -44,10 +45,10 @@ def schedule_group() -> None:
 def add_command(
     name: str, file: IO[bytes], paused: bool | None, replace: bool, as_json: bool, **options: Any
 ) -> None:
-    """Enqueue FILE again and again; the options that are not about time are those of `enqueue`."""
+    """Enqueue FILE again and again; FILE and the options that are not about time are those of `enqueue`."""
     said = {field: options.pop(field) for field in _SAID}
     given = {field: value for field, value in {**said, "paused": paused}.items() if value is not None}
-    request = request_of(read_document_of(file), {**options, "request_id": None})
+    request = request_of(read_document_of(file), {**options, **_EACH_ITS_OWN})
     seen = client.add_schedule({"name": name, **given, "request": request}, replace=replace)
     if as_json:
         print_json(seen)
@@ -56,7 +57,7 @@ def add_command(
 
 
 for _option in enqueue_command.params:
-    if _option.name not in _NOT_SCHEDULED:
+    if _option.name not in _NOT_SCHEDULED and _option.name not in _EACH_ITS_OWN:
         add_command.params.append(_option)
 
 

@@ -12,6 +12,7 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.leaks import LEAKS, holds_own_secret
 from dispatcher.domain.policies.written import LARGEST_PART, as_part
 from dispatcher.domain.words import FollowUp
+from dispatcher.engine.fitting import unfit
 from dispatcher.engine.parts import Parts
 from dispatcher.ports.store import Command
 
@@ -39,6 +40,8 @@ def change_policies(parts: Parts, job_id: JobId, written: Any, *, by: str) -> Ch
         raise InvalidRequest([Fault("policies", LEAKS)])
     now = parts.clock.now()
     found = change(job, part, now)
+    if faults := unfit(parts, job.spec.model_copy(update={"policies": found.policies})):
+        raise InvalidRequest(faults)
     if not parts.store.command(job_id, Command("policies", by[:_BY_AT_MOST], now, detail=detail), now=now):
         raise NotPossible(
             f"the policies of {job_id} cannot be changed now: too many commands wait for a worker to take them in. "

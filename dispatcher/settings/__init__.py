@@ -5,8 +5,9 @@ May not be here: anything that acts on a setting (opens a connection, starts a s
 default that depends on what the network answers. Secrets are `SecretStr` and are never shown.
 """
 
+from dispatcher.settings.accounts import Account
 from dispatcher.settings.loading import load, policy_sets
-from dispatcher.settings.model import Account, Settings
+from dispatcher.settings.model import Settings
 from dispatcher.settings.urls import safe_url
 
 __all__ = ["Account", "Settings", "load", "policy_sets", "safe_url"]

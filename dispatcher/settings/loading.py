@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.errors import InvalidRequest, SettingsError
 from dispatcher.domain.policies.written import PolicySets, parse_sets
+from dispatcher.settings.accounts import NamedAccount
 from dispatcher.settings.documents import read_document
-from dispatcher.settings.model import PREFIX, NamedAccount, Settings
+from dispatcher.settings.model import PREFIX, Settings
 
 ENV_FILE = "DISPATCHER_ENV_FILE"
 _ACCOUNTS = f"{PREFIX}ACCOUNTS__"

@@ -3,17 +3,13 @@
 Every field is the environment variable DISPATCHER_<NAME>; an empty variable counts as not set.
 """
 
-import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -26,102 +22,21 @@ from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.ids import AccountName, ProjectAddress
 from dispatcher.domain.policies.written import PolicySets
-from dispatcher.settings import urls
+from dispatcher.settings import forms, urls
+from dispatcher.settings.accounts import ACCOUNT_NAME, DEFAULT_ACCOUNT, Account, NamedAccount
+from dispatcher.settings.forms import (
+    Address,
+    Credential,
+    GatewayUrl,
+    PollRate,
+    RedisUrl,
+    RequestRate,
+    ServiceUrl,
+    WebUrl,
+    between,
+)
 
 PREFIX = "DISPATCHER_"
-DEFAULT_ACCOUNT = AccountName("default")
-_ACCOUNT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_))*")
-_CLOCK = re.compile(r"(?P<speed>\d{1,9}(?:\.\d{1,9})?)@\d{1,12}(?:\.\d{1,9})?")
-
-
-def _credential(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value().strip()
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("it holds a blank, a line break or a character that no HTTP header may carry")
-    return SecretStr(text)
-
-
-def _upper(value: Any) -> Any:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def _clock(value: str) -> str:
-    text = value.strip()
-    found = _CLOCK.fullmatch(text)
-    if text and (found is None or float(found["speed"]) <= 0):
-        raise ValueError("write it as <speed>@<origin in unix seconds>, as in 60@1767225600")
-    return text
-
-
-def _key_prefix(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", value):
-        raise ValueError(
-            "write it with letters, digits and _ . : - only, at most 64, beginning with a letter or digit"
-        )
-    return value
-
-
-def _callback_queue(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "dispatcher":
-        raise ValueError(
-            "it is the name of a queue of your application: letters, digits and . _ -, and not the dispatcher's own"
-        )
-    return value
-
-
-RedisUrl = Annotated[SecretStr, AfterValidator(urls.redis_url)]
-ServiceUrl = Annotated[SecretStr, AfterValidator(urls.service_url)]
-WebUrl = Annotated[str, AfterValidator(urls.web_url)]
-GatewayUrl = Annotated[str, AfterValidator(urls.gateway_url)]
-Credential = Annotated[SecretStr, AfterValidator(_credential)]
-RequestRate = Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
-PollRate = Annotated[float, Field(ge=6, le=600_000, allow_inf_nan=False)]
-
-
-def _address(value: str) -> str:
-    text = value.strip()
-    if not re.fullmatch(r"[1-9A-HJ-NP-Za-km-z]{32,44}", text):
-        raise ValueError("it is not an address on the network: 32 to 44 characters of base58")
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
-
-
-class NamedAccount(BaseModel):
-    """A further account as it is written: DISPATCHER_ACCOUNTS__<NAME>__<FIELD>. What is left out is the same
-    as for the default account, but for the key and the project."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    api_key: Credential = Field(description="the account's API key")
-    api_url: WebUrl | None = None
-    ipfs_api_url: WebUrl | None = None
-    ipfs_gateway_url: GatewayUrl | None = None
-    ipfs_jwt: Credential | None = None
-    idempotency_keys: bool | None = None
-    project: Address | None = None
-    requests_per_second: RequestRate | None = None
-    polls_per_minute: PollRate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account with everything filled in. `api_url` ends without, `ipfs_gateway_url` with a slash."""
-
-    name: AccountName
-    api_key: SecretStr = field(repr=False)
-    api_url: str
-    ipfs_api_url: str
-    ipfs_gateway_url: str
-    ipfs_jwt: SecretStr | None = field(repr=False)
-    """None: definitions cannot be pinned."""
-    idempotency_keys: bool
-    """False: the network's API is older than keys and ignores them."""
-    project: ProjectAddress | None
-    """The account's own address on the network; None: it is learnt from the network's answers."""
-    requests_per_second: float
-    polls_per_minute: float
 
 
 def _same_as_store(data: dict[str, Any]) -> SecretStr:
@@ -162,7 +77,7 @@ class Settings(BaseSettings):
         default_factory=_broker_or_store,
         description="Celery's results; default: the broker if that is Redis, otherwise DISPATCHER_REDIS_URL",
     )
-    key_prefix: Annotated[str, AfterValidator(_key_prefix)] = Field(
+    key_prefix: Annotated[str, AfterValidator(forms.key_prefix)] = Field(
         "dispatcher", description="what the store's keys begin with"
     )
 
@@ -192,14 +107,14 @@ class Settings(BaseSettings):
         "", description="file with named sets of policies: YAML, TOML or JSON; read when a process starts"
     )
 
-    clock: Annotated[str, AfterValidator(_clock)] = Field(
+    clock: Annotated[str, AfterValidator(forms.clock_form)] = Field(
         "", description="a simulated clock, <speed>@<origin in unix seconds>; empty: the wall clock"
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto, json or console; auto is console on a terminal and JSON lines elsewhere"
     )
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(forms.upper)
     ] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL")
 
     schedules_file: str = Field(
@@ -234,7 +149,7 @@ class Settings(BaseSettings):
     )
     result_expires: Duration = Field(timedelta(days=1), description="how long Celery keeps a task's result")
 
-    callback_queue: Annotated[str, AfterValidator(_callback_queue)] = Field(
+    callback_queue: Annotated[str, AfterValidator(forms.callback_queue)] = Field(
         "callbacks",
         description="the queue for callbacks whose request names none; your own workers listen to it",
     )
@@ -266,7 +181,7 @@ class Settings(BaseSettings):
     @classmethod
     def _accounts(cls, value: dict[str, NamedAccount], info: ValidationInfo) -> dict[str, NamedAccount]:
         for name in value:
-            if not _ACCOUNT_NAME.fullmatch(name):
+            if not ACCOUNT_NAME.fullmatch(name):
                 raise ValueError(
                     "an account's name is made of letters, digits and _, beginning with a letter or digit"
                 )
@@ -280,17 +195,17 @@ class Settings(BaseSettings):
     @field_validator("lease")
     @classmethod
     def _lease(cls, value: timedelta) -> timedelta:
-        return _between(value, timedelta(seconds=10), timedelta(hours=1), "10s to 1h")
+        return between(value, timedelta(seconds=10), timedelta(hours=1), "10s to 1h")
 
     @field_validator("sweep_interval")
     @classmethod
     def _sweep_interval(cls, value: timedelta) -> timedelta:
-        return _between(value, timedelta(milliseconds=10), timedelta(minutes=1), "0.01s to 1m")
+        return between(value, timedelta(milliseconds=10), timedelta(minutes=1), "0.01s to 1m")
 
     @field_validator("retention", "result_expires")
     @classmethod
     def _kept(cls, value: timedelta) -> timedelta:
-        return _between(value, timedelta(minutes=1), timedelta(days=3650), "1m to 3650d")
+        return between(value, timedelta(minutes=1), timedelta(days=3650), "1m to 3650d")
 
     @field_validator("visibility_timeout")
     @classmethod
@@ -370,9 +285,3 @@ class Settings(BaseSettings):
         keys = [secret for secret in (self.nosana_api_key, self.ipfs_jwt, *accounts) if secret is not None]
         addresses = (self.redis_url, self.broker_url, self.result_url)
         return (*keys, *(password for url in addresses for password in urls.passwords_in(url)))
-
-
-def _between(value: timedelta, least: timedelta, most: timedelta, limits: str) -> timedelta:
-    if not least <= value <= most:
-        raise ValueError(f"it must be {limits}")
-    return value

@@ -7,6 +7,8 @@ account:
 - Posting the same definition twice is not by itself a duplicate, since that may be meant. A posting's purpose
   is `meta.dispatch_id` with `meta.dispatch_attempt` of its definition. Without an attempt in the definition,
   the root of the idempotency key stands for it; without `meta.dispatch_id`, that root alone is the purpose.
+- A definition is the same in every attempt. Where it alone says the purpose, a posting is a duplicate only while the
+  earlier job is alive: what is over may be tried again.
 - The root of a key is the key without its last `:part`. Keys are of the form `<job>:post:<ordinal>:<epoch>`
   and `<job>:extend:<ordinal>:<epoch>`, where the epoch grows only after a call that surely did not happen. So
   two effects under one root are one too many.
@@ -75,7 +77,7 @@ class Ledger:
         self.posts_by_cid: Counter[str] = Counter()
         self.posts_by_key_root: Counter[str] = Counter()
         self.duplicates: list[Duplicate] = []
-        self._purposes: dict[Hashable, tuple[int, str]] = {}
+        self._purposes: dict[Hashable, tuple[int, Job]] = {}
 
     @property
     def duplicate_posts(self) -> int:
@@ -106,26 +108,30 @@ class Ledger:
         attempt = definition.dispatch_attempt if definition else None
         if dispatch_id is not None and (attempt is not None or not batch):
             purpose: Hashable = (name, "dispatch", dispatch_id, attempt if attempt is not None else root)
-            self._count("post", purpose, job.address, at, alone=True)
+            self._count("post", purpose, job, at, alone=True, again=root is None or attempt is not None)
         elif root is not None:
-            self._count("post", (name, "key", root, *item), job.address, at, alone=not batch)
+            self._count("post", (name, "key", root, *item), job, at, alone=not batch)
 
     def extended(self, job: Job, key: str | None, *, batch: bool, at: float) -> None:
         """A job was extended (and charged for it)."""
         root = key_root(key)
         if root is not None:
             item = (job.address,) if batch else ()
-            self._count("extend", (job.account.name, "extend", root, *item), job.address, at, alone=not batch)
+            self._count("extend", (job.account.name, "extend", root, *item), job, at, alone=not batch)
 
-    def _count(self, kind: str, purpose: Hashable, job: str, at: float, *, alone: bool) -> None:
+    def _count(
+        self, kind: str, purpose: Hashable, job: Job, at: float, *, alone: bool, again: bool = False
+    ) -> None:
         """`alone`: even within one call the purpose may be served once only. The number of calls noted so far
-        tells calls apart, since a call is noted after its effects."""
+        tells calls apart, since a call is noted after its effects. `again`: it may be served anew once the job that
+        served it is over."""
         known = self._purposes.get(purpose)
-        if known is None:
+        if known is None or (again and known[1].over):
             self._purposes[purpose] = (self.total, job)
         elif alone or known[0] != self.total:
             words = purpose[1:] if isinstance(purpose, tuple) else (purpose,)
-            self.duplicates.append(Duplicate(kind, "/".join(map(str, words)), known[1], job, at))
+            told = "/".join(map(str, words))
+            self.duplicates.append(Duplicate(kind, told, known[1].address, job.address, at))
 
 
 def key_root(key: str | None) -> str | None:

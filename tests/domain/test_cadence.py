@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain.schedules.cadence import Cron, Every, check_expression, upcoming
@@ -139,6 +139,7 @@ def test_what_is_no_expression(expression: str) -> None:
         check_expression(expression)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789*,-/L#W SUNMON", max_size=24))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     try:
@@ -191,6 +192,7 @@ def plain_crons(draw: st.DrawFn) -> tuple[str, set[int], set[int]]:
     return f"{text} * * * *", minutes, set(range(24))
 
 
+@settings(deadline=None)
 @given(near_a_change(), plain_crons())
 def test_with_a_star_it_is_what_the_clock_on_the_wall_shows(
     place: tuple[str, int], cron: tuple[str, set[int], set[int]]
@@ -211,6 +213,7 @@ def test_with_a_star_it_is_what_the_clock_on_the_wall_shows(
     assert found == expected
 
 
+@settings(deadline=None)
 @given(near_a_change(), st.integers(0, 59), st.sets(st.integers(0, 23), min_size=1, max_size=4))
 def test_at_a_fixed_time_it_comes_once_a_day_for_each_hour(
     place: tuple[str, int], minute: int, hours: set[int]
@@ -233,6 +236,7 @@ def test_at_a_fixed_time_it_comes_once_a_day_for_each_hour(
     assert found == sorted(each for each in meant if each > start)[: len(found)]
 
 
+@settings(deadline=None)
 @given(
     near_a_change(),
     st.sampled_from(
@@ -260,6 +264,7 @@ def test_it_goes_on_the_same_from_wherever_it_is_asked(place: tuple[str, int], c
     assert next(cadence.after(whole[skip] - 0.25)) == whole[skip]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), seconds, st.floats(0, 10**7))
 def test_an_interval_knows_no_clocks(length: int, anchor: int, later: float) -> None:
     found = list(islice(Every(length, anchor).after(anchor + later), 3))

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain.ids import JobId
@@ -117,6 +117,7 @@ def test_whoever_looks_seldom_does_not_miss() -> None:
     assert done.state.pending is not None
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["skip", "once", "all"]),
     st.integers(1, 100),

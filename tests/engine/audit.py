@@ -1,10 +1,15 @@
 """What must be true of a world in the end, by the network's own books and not by the dispatcher's word."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from dispatcher.domain.events import Enqueued, PoliciesChanged
 from dispatcher.domain.ids import AccountName, JobId
+from dispatcher.domain.job import Job
+from dispatcher.domain.policies import Policies
 from dispatcher.domain.words import Operation
+from dispatcher.simulator.jobs import End
 from dispatcher.simulator.jobs import Job as Remote
 from tests.world import World
 
@@ -28,7 +33,7 @@ def remotes(world: World, job_id: JobId) -> list[Remote]:
 
 
 def audit(world: World) -> None:
-    """Every job is over, was posted at most once and paid once; both ledgers agree; nothing is left behind."""
+    """Every job is over, each of its attempts was posted and paid once; both ledgers agree; nothing is left behind."""
     live = [f"{job.id} {job.state} {job.reason}" for job in world.live()]
     assert not live, live
     assert not world.network.ledger.duplicates, world.network.ledger.duplicates
@@ -44,13 +49,15 @@ def audit_job(world: World, job_id: JobId) -> None:
     """One job against what the network has of it."""
     job, there = world.job(job_id), remotes(world, job_id)
     world.check_log(job_id)
-    if job.remote is None:
-        assert not there, there
+    known = [attempt.address for attempt in job.earlier if attempt.address is not None]
+    known += [job.remote.address] if job.remote is not None else []
+    assert [remote.address for remote in there] == known, there
+    audit_copies(world, job, there)
+    if not there:
         assert job.spend.settled == 0
+    if job.remote is None:
         return
-    assert [remote.address for remote in there] == [job.remote.address], there
-    (remote,) = there
-    assert remote.over, remote
+    remote = there[-1]
     landed = sum(reservation.kind == "extend" for reservation in remote.reservations)
     if landed != job.extends:
         # The one whose answer had not come when the job ended, or was stopped.
@@ -58,15 +65,45 @@ def audit_job(world: World, job_id: JobId) -> None:
         assert last_call(world, job_id, Operation.EXTEND) == "undecided"
     else:
         assert job.spend.posted == usd(remote.reserved), (job.spend, remote.reserved)
-        assert job.spend.settled == usd(remote.settled), (job.spend, remote.settled)
-    # What was changed under way forbids nothing that was paid before.
-    log = world.parts.store.events(job_id)
-    ever = [job.spec.policies, *(event.spec.policies for event in log if isinstance(event, Enqueued))]
-    ever += [event.policies for event in log if isinstance(event, PoliciesChanged)]
-    costs = [policies.max_cost() for policies in ever]
-    assert None in costs or usd(remote.reserved) <= max(cost for cost in costs if cost is not None)
-    lengths = [policies.max_runtime() for policies in ever]
+        settled = usd(sum(each.settled or 0 for each in there))
+        assert job.spend.settled == settled, (job.spend, settled)
+    lengths = [policies.max_runtime() for policies in ever(world, job)]
     assert None in lengths or remote.timeout <= max(length for length in lengths if length is not None)
+
+
+def ever(world: World, job: Job) -> list[Policies]:
+    """All policies that the job was under: what was changed under way forbids nothing that was paid before."""
+    log = world.parts.store.events(job.id)
+    found = [event.spec.policies for event in log if isinstance(event, Enqueued)]
+    return [
+        *found,
+        *(event.policies for event in log if isinstance(event, PoliciesChanged)),
+        job.spec.policies,
+    ]
+
+
+def audit_copies(world: World, job: Job, there: Sequence[Remote]) -> None:
+    """One attempt after the other, each over before the next is listed, paid by its own account, within the cap."""
+    costs = [policies.max_cost() for policies in ever(world, job)]
+    most = None if None in costs else max(cost for cost in costs if cost is not None)
+    before = Decimal(0)
+    for remote in there:
+        assert remote.over, remote
+        assert most is None or before + usd(remote.reserved) <= most, (before, remote.reserved)
+        before += usd(remote.settled)
+    for remote, following in pairwise(there):
+        assert over_at(remote) <= following.listed_at, (remote, following)
+    posted = [attempt for attempt in job.earlier if attempt.address is not None]
+    for attempt, remote in zip(posted, there, strict=False):
+        assert remote.account is world.network.accounts.of_key(f"nos_{attempt.account}")
+        assert attempt.cost == usd(remote.settled), (attempt, remote.settled)
+    if job.remote is not None:
+        assert there[-1].account is world.network.accounts.of_key(f"nos_{job.account}")
+
+
+def over_at(remote: Remote) -> float:
+    """When it was over on the network."""
+    return remote.delisted_at if remote.end is End.DELISTED else remote.ended_at
 
 
 def audit_account(world: World, name: AccountName) -> None:

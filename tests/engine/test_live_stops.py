@@ -7,6 +7,7 @@ import pytest
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.words import Reason, State
+from dispatcher.engine.changing import change_policies
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.audit import audit
 from tests.engine.talking import Said, Talking
@@ -112,6 +113,19 @@ def test_where_nothing_can_be_seen_it_is_refused_at_once(policies: dict[str, Any
     assert "account default" in fault.message
     assert "stop.after" in fault.message
     assert world.parts.store.list_jobs() == []
+
+
+@pytest.mark.parametrize("policies", [SILENCE, FOUND, {"stop": {"budget": "label:nobody"}}])
+def test_nor_can_a_job_under_way_be_changed_to_it(policies: dict[str, Any]) -> None:
+    world = World()
+    job_id = started(world)
+    world.run_for(30)
+    with pytest.raises(InvalidRequest) as refused:
+        change_policies(world.parts, job_id, policies, by="ann")
+    (name,) = policies["stop"]
+    assert [fault.path for fault in refused.value.faults] == [f"policies.stop.{name}"]
+    world.run()
+    assert "policies_changed" not in world.kinds(job_id)
 
 
 def test_every_place_must_be_able_to() -> None:

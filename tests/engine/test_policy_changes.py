@@ -1,39 +1,20 @@
-"""Policies that are changed while a job is under way: in every live state, at every moment, by several at once."""
+"""Policies that are changed while a job is under way: in every live state, and what comes of it at once."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from dispatcher.domain.changing import Change
-from dispatcher.domain.errors import InvalidRequest, NotPossible, UnknownJob
-from dispatcher.domain.events import PoliciesChanged, PoliciesKept
+from dispatcher.domain.errors import InvalidRequest
+from dispatcher.domain.events import PoliciesChanged
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.policies.written import said
 from dispatcher.domain.words import Reason, State
-from dispatcher.engine.advance import advance
-from dispatcher.engine.changing import change_policies
-from dispatcher.ports.store import Command
-from dispatcher.simulator.fault_plan import parse_plan
 from dispatcher.simulator.network import Options
 from tests.engine.audit import audit, remotes
-from tests.engine.test_crashes import Tripwire, kill_points, live, wired
-from tests.engine.test_two_workers import Intruder
+from tests.engine.changing import DEFAULT, LONG, ask, breaks, changes, frozen
+from tests.engine.test_crashes import Tripwire, wired
 from tests.world import World, definition
-
-DEFAULT = AccountName("default")
-
-
-def ask(world: World, job_id: JobId, by: str = "ada", **patch: Any) -> Change:
-    return change_policies(world.parts, job_id, patch, by=by)
-
-
-def changes(world: World, job_id: JobId) -> list[tuple[str, ...]]:
-    log = world.parts.store.events(job_id)
-    return [event.changed for event in log if isinstance(event, PoliciesChanged)]
-
 
 # --- every live state --------------------------------------------------------------------------------------
 
@@ -48,15 +29,6 @@ def over_budget(world: World) -> None:
     world.parts.ledger.set_budget(parse_budget("account:default", "0.001/day"), now=world.clock.now())
 
 
-def breaks(route: str, kind: str = "cut") -> Callable[[World], None]:
-    return lambda world: world.network.faults.replace(parse_plan([{"route": route, "kind": kind}]))
-
-
-def frozen(world: World) -> None:
-    world.parts.ledger.freeze(DEFAULT, "odd", by="ada", now=world.clock.now())
-
-
-LONG = definition(runs_for="10h")
 WHERE: dict[
     str, tuple[Callable[[World], None] | None, dict[str, Any], float, Callable[[World, JobId], None] | None]
 ]
@@ -302,241 +274,3 @@ def test_places_may_be_ordered_anew_while_an_attempt_is_at_one_of_them() -> None
     world.check_log(job_id)
     for name in ("default", "other"):
         assert world.parts.ledger.view(AccountName(name)).held == 0
-
-
-# --- money -------------------------------------------------------------------------------------------------
-
-
-def test_a_cap_below_what_is_committed_spends_nothing_more_and_says_so() -> None:
-    world = World()
-    job_id = world.enqueue(LONG, timeout="2h", policies={"extend": {"by": "1h"}})
-    world.run_for(3600)
-    found = ask(world, job_id, stop={"max_cost": "0.06"})
-    assert [note for note in found.notes if "$0.096 is committed already" in note]
-    world.run()
-    job = world.job(job_id)
-    assert (job.state, job.reason, job.extends) == (State.STOPPED, Reason.MAX_COST, 0)
-    assert job.spend.settled is not None
-    assert job.spend.settled <= Decimal("0.06")
-    audit(world)
-
-
-def test_a_cap_that_is_raised_lets_the_job_go_on() -> None:
-    world = World()
-    job_id = world.enqueue(
-        definition(runs_for="3h"),
-        timeout="1h",
-        policies={"extend": {"by": "1h"}, "stop": {"max_cost": "0.05"}},
-    )
-    world.run_for(3000)
-    ask(world, job_id, stop={"max_cost": None})
-    world.run()
-    assert world.job(job_id).state is State.COMPLETED
-    audit(world)
-
-
-def test_nothing_is_extended_after_a_stop_whatever_the_policies_become() -> None:
-    world = World(faults=[{"route": "jobs.stop", "kind": "cut", "times": 20}])
-    job_id = world.enqueue(LONG, timeout="10m")
-    world.run_for(540)
-    world.stop(job_id)
-    world.run_for(1)
-    found = ask(world, job_id, extend={"by": "1h"}, stop={"after": "90h"}, quantum="2m")
-    assert "the job is being stopped, and a stop always wins" in found.notes
-    world.run()
-    assert "extended" not in world.kinds(job_id)
-    assert {reservation.kind for reservation in remotes(world, job_id)[0].reservations} == {"list"}
-    assert world.job(job_id).state is State.STOPPED
-    audit(world)
-
-
-def test_an_extension_that_the_network_refused_is_tried_again_under_another_policy() -> None:
-    world = World(faults=[{"route": "jobs.extend", "kind": "status", "status": 400, "times": 1}])
-    job_id = world.enqueue(definition(runs_for="40m"), timeout="10m", policies={"extend": {"by": "10m"}})
-    world.run_for(560)
-    assert world.job(job_id).extend_refused is not None
-    ask(world, job_id, poll={"every": "1m"})
-    world.work()
-    assert world.job(job_id).extend_refused is not None
-    ask(world, job_id, extend={"by": "1h"})
-    world.run()
-    assert world.job(job_id).state is State.COMPLETED
-    audit(world)
-
-
-# --- what cannot be had ------------------------------------------------------------------------------------
-
-
-def test_all_faults_are_told_at_once_and_nothing_is_asked() -> None:
-    world = World()
-    job_id = world.enqueue(LONG)
-    world.run_for(60)
-    with pytest.raises(InvalidRequest) as caught:
-        ask(world, job_id, stop={"after": "5"}, retry={"attempts": 1}, x={})
-    assert {fault.path for fault in caught.value.faults} == {
-        "policies.stop.after",
-        "policies.retry.attempts",
-        "policies.x",
-    }
-    with pytest.raises(InvalidRequest, match=r"policies\.extend\.by: is missing"):
-        ask(world, job_id, extend={"max_cost": 5})
-    world.run_for(60)
-    assert changes(world, job_id) == []
-
-
-def test_jobs_that_are_over_or_unknown_keep_their_policies() -> None:
-    world = World()
-    job_id = world.enqueue()
-    world.run()
-    with pytest.raises(NotPossible, match="the job is completed"):
-        ask(world, job_id, stop={"after": "3h"})
-    with pytest.raises(UnknownJob):
-        ask(world, JobId("job_none"), stop={"after": "3h"})
-    # One that ends before the worker takes the change in.
-    second = world.enqueue(definition(runs_for="2m"))
-    world.run_for(60)
-    world.parts.store.command(second, Command("stop", "bob", world.clock.at), now=world.clock.at)
-    ask(world, second, stop={"after": "3h"})
-    world.run()
-    audit(world)
-
-
-def test_secrets_of_the_dispatchers_own_are_refused_in_policies_too() -> None:
-    world = World()
-    world.parts = replace(world.parts, own_secrets=("nos_secret_key",))
-    job_id = world.enqueue(LONG)
-    with pytest.raises(InvalidRequest) as caught:
-        ask(world, job_id, stop={"result_matches": {"key": "a", "pattern": "xnos_secret_keyx"}})
-    assert "own secrets" in str(caught.value)
-    assert "nos_secret" not in str(caught.value)
-
-
-def test_what_fits_when_asked_but_not_when_taken_in_is_kept_as_it_was_with_the_reason() -> None:
-    world = World()
-    job_id = world.enqueue(LONG, timeout="1h", policies={"extend": {"by": "30m"}})
-    world.run_for(60)
-    ask(world, job_id, extend=None)
-    ask(
-        world, job_id, extend={"max_cost": 5}, by="bob"
-    )  # without the extend policy that is gone by then: not whole
-    world.work()
-    (kept,) = (event for event in world.parts.store.events(job_id) if isinstance(event, PoliciesKept))
-    assert (kept.by, kept.detail) == ("bob", "policies.extend.by: is missing")
-    assert said(world.job(job_id).spec.policies) == {}
-    world.run()
-    audit(world)
-
-
-@pytest.mark.parametrize("detail", ["", "{", "[]", '{"stop": 5}'])
-def test_a_change_that_cannot_be_read_is_told_and_harms_nothing(detail: str) -> None:
-    world = World()
-    job_id = world.enqueue(LONG)
-    world.run_for(60)
-    world.parts.store.command(job_id, Command("policies", "eve", 0.0, detail=detail), now=world.clock.at)
-    world.work()
-    kinds = world.kinds(job_id)
-    assert kinds.count("policies_kept") == (0 if detail == "[]" else 1)
-    assert "policies_changed" not in kinds
-
-
-def test_more_changes_than_wait_for_a_worker_are_refused_and_none_is_lost() -> None:
-    world = World()
-    job_id = world.enqueue(LONG)
-    for number in range(100):
-        ask(world, job_id, extend={"by": "30m", "max_times": number + 1})
-    with pytest.raises(NotPossible, match="too many commands wait"):
-        ask(world, job_id, stop={"after": "3h"})
-    world.work()
-    assert len(changes(world, job_id)) == 100
-
-
-# --- several at once, and workers that die -----------------------------------------------------------------
-
-
-def test_of_two_changes_one_after_another_both_hold() -> None:
-    world = World()
-    job_id = world.enqueue(LONG)
-    world.run_for(60)
-    ask(world, job_id, stop={"after": "3h"})
-    ask(world, job_id, stop={"max_cost": 5}, by="bob")
-    ask(world, job_id, stop={"max_cost": 5}, by="carl")
-    world.work()
-    assert said(world.job(job_id).spec.policies)["stop"] == {"after": "3h", "max_cost": "5.000"}
-    assert changes(world, job_id) == [("stop.after",), ("stop.max_cost",)]
-
-
-SELDOM = {"every": "10m", "at_most": "10m", "near_deadline": "10m"}
-
-
-def changed(world: World) -> JobId:
-    """Begun under other policies than it ends with: it would be extended for ever, and is extended once."""
-    policies = {"extend": {"by": "20m"}, "poll": SELDOM}
-    job_id = world.enqueue(definition(runs_for="3h"), timeout="20m", request_id="k", policies=policies)
-    world.run_for(300)
-    if not world.job(job_id).state.is_final:
-        ask(world, job_id, extend={"by": "10m", "max_times": 1}, stop={"max_cost": 2})
-    return job_id
-
-
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(("name", "index"), kill_points({"changed": changed}))
-def test_a_change_outlives_a_worker_that_dies_anywhere(name: str, index: int, before: bool) -> None:
-    wire = Tripwire()
-    wire.arm(index, before=before)
-    world, job_id = live(changed, wire)
-    job = world.job(job_id)
-    assert (job.state, job.reason, job.extends) == (State.STOPPED, Reason.MAX_EXTENDS, 1)
-    assert changes(world, job_id) == [("extend.by", "extend.max_times", "stop.max_cost")]
-    assert remotes(world, job_id)[0].timeout == 1800
-    audit(world)
-
-
-def extended_twice(world: World) -> JobId:
-    policies = {"extend": {"by": "10m"}, "poll": SELDOM}
-    return world.enqueue(definition(runs_for="25m"), request_id="k", policies=policies)
-
-
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(("name", "index"), kill_points({"extended_twice": extended_twice}))
-def test_a_change_is_had_whatever_a_worker_is_doing_at_that_moment(
-    name: str, index: int, before: bool
-) -> None:
-    asked: list[float] = []
-    world = World()
-
-    def cheaper() -> None:
-        for job in world.parts.store.list_jobs():
-            if not job.state.is_final:
-                asked.append(world.clock.at)
-                ask(world, job.id, stop={"max_cost": "0.01"}, extend=None)
-
-    world.parts = wired(world.parts, Intruder(index, before=before, intrude=cheaper))
-    job_id = extended_twice(world)
-    world.run()
-    audit(world)
-    job = world.job(job_id)
-    if not asked:
-        return  # nothing was there yet, or it was over already
-    if changes(world, job_id):
-        assert job.spec.policies.max_cost() == Decimal("0.01")
-        assert job.spec.policies.extend is None
-        late = [
-            r for r in remotes(world, job_id)[0].reservations if r.kind == "extend" and r.at > asked[0] + 1
-        ]
-        assert late == []
-    else:
-        assert job.updated_at <= asked[0] + 1  # what ended in that very turn is not changed any more
-
-
-def test_a_worker_that_takes_a_change_in_twice_notes_it_once() -> None:
-    """The lease lapsed before the record was saved: another takes in the same command."""
-    world = World()
-    job_id = world.enqueue(LONG)
-    world.run_for(60)
-    ask(world, job_id, stop={"after": "3h"})
-    claim = world.parts.store.claim(job_id, now=world.clock.at, lease=30)
-    assert claim is not None
-    world.clock.move(31)
-    advance(world.parts, job_id)
-    world.work()
-    assert changes(world, job_id) == [("stop.after",)]

@@ -119,9 +119,9 @@ class Gremlin(Tripwire):
 class Day(World):
     """A world in which workers die and are followed by others."""
 
-    def __init__(self, seed: int, r: random.Random, mischief: str) -> None:
+    def __init__(self, seed: int, r: random.Random, mischief: str, **how: Any) -> None:
         credit = r.choice(["0.01", "0.03", "100"])
-        super().__init__(seed=seed, accounts={"default": credit}, faults=faults(r))
+        super().__init__(seed=seed, faults=faults(r), **{"accounts": {"default": credit}, **how})
         self.ids: list[JobId] = []
         self._random = r
         self._skews = [0.0, -40.0, 3.0] if mischief == "has clocks that are off" else [0.0]

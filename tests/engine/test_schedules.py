@@ -1,6 +1,7 @@
 """Schedules in a whole world: ticks make jobs of occurrences, each once, whoever dies or doubles on the way."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from dispatcher.domain.errors import InvalidRequest, NotPossible, StoreUnavailab
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Job
 from dispatcher.domain.schedules import Kept, Schedule
-from dispatcher.domain.words import State
+from dispatcher.domain.schedules.decide import QUEUE_AT_MOST
+from dispatcher.domain.words import Reason, State
 from dispatcher.engine import timetable
 from dispatcher.engine.parts import Limits, Parts
 from dispatcher.engine.schedules import run_now, tick
@@ -106,6 +108,16 @@ def test_an_occurrence_is_queued_after_the_jobs_before(world: World) -> None:
     first, second = jobs(world)
     assert [(each.id, each.on) for each in second.spec.after] == [(first.id, "any")]
     assert first.stop is None
+    assert (second.reason, second.posts) == (Reason.AWAITING_JOBS, 0)
+    to(world, START + 9.1 * HOUR)
+    found = jobs(world)
+    assert [job.state for job in found[:3]] == [State.COMPLETED] * 3
+    # One after another, and no more of them wait than may.
+    times = [
+        (job.remote.started_at, job.remote.ended_at) for job in found if job.remote and job.remote.ended_at
+    ]
+    assert all(early <= late for (_, early), (late, _) in pairwise(times))  # type: ignore[operator]
+    assert len(kept(world).state.live) <= QUEUE_AT_MOST
 
 
 def test_the_job_before_is_replaced(world: World) -> None:
@@ -115,7 +127,35 @@ def test_the_job_before_is_replaced(world: World) -> None:
     assert [(each.id, each.on) for each in second.spec.after] == [(first.id, "any")]
     assert first.stop is not None
     assert first.stop.by == "schedule nightly"
-    assert first.state is State.STOPPED
+    assert (first.state, second.state) == (State.STOPPED, State.RUNNING)
+
+
+# --- named sets of policies -------------------------------------------------------------------------------
+
+
+def test_a_named_set_is_that_of_each_occurrence(world: World) -> None:
+    asked = {**request(), "policy": "cheap", "policies": {"stop": {"max_cost": None, "after": "5m"}}}
+    with pytest.raises(InvalidRequest) as caught:
+        timetable.add(world.parts, schedule(request=asked))
+    assert [fault.path for fault in caught.value.faults] == ["request.policy"]
+    first = replace(world.parts, policy_sets={"cheap": {"stop": {"max_cost": "1"}, "poll": {"every": "1m"}}})
+    made = timetable.add(first, schedule(request=asked))
+    assert timetable.add(first, schedule(request=asked)) == made
+    other = replace(world.parts, policy_sets={"cheap": {"poll": {"every": "2m"}}})
+    for parts in (first, other, world.parts):
+        world.clock.move(HOUR)
+        tick(parts)
+        world.run()
+    one, two = (job.spec for job in jobs(world))
+    assert (one.policy, one.policies.stop.max_cost, one.policies.stop.after) == (
+        "cheap",
+        None,
+        two.policies.stop.after,
+    )
+    assert [each.policies.poll.every.total_seconds() for each in (one, two)] == [60, 120]
+    state = kept(world).state
+    assert (state.refused, state.pending) == (1, None)
+    assert "cheap" in state.history[-1].why
 
 
 # --- misfires, failures -----------------------------------------------------------------------------------

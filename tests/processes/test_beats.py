@@ -1,6 +1,5 @@
 """Schedules through real processes: two beats, one of which is killed and comes back."""
 
-import json
 import os
 import signal
 import sys
@@ -10,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from dispatcher.domain.errors import SettingsError
-from dispatcher.ops.clock import poll
+from dispatcher.domain.schedules import Schedule
+from dispatcher.domain.schedules.state import begun, paused
+from dispatcher.ops.clock import parse_clock, poll
 from dispatcher.ops.embedded import find_server
-from dispatcher.store.redis import RedisSchedules, connect
+from dispatcher.store.redis import RedisSchedules, RedisStore, connect
 from tests.processes.station import PATIENCE, Process, Station, station
 from tests.world import MARKET, definition
 
@@ -41,56 +42,49 @@ def place(tmp_path: Path) -> Iterator[Station]:
 
 
 def test_two_beats_run_no_occurrence_twice_and_one_is_enough(place: Station, tmp_path: Path) -> None:
-    def beat(name: str) -> Process:
-        process = Process(
-            name,
-            [sys.executable, "-c", BEAT, str(tmp_path / f"{name}.schedule")],
-            place.env,
-            tmp_path / f"{name}.log",
-        )
-        beats.append(process)
-        return process
-
+    client, clock = connect(place.env["DISPATCHER_REDIS_URL"]), parse_clock(place.env["DISPATCHER_CLOCK"])
+    schedules, store = RedisSchedules(client), RedisStore(client)
     beats: list[Process] = []
-    schedules = RedisSchedules(connect(place.env["DISPATCHER_REDIS_URL"]))
-    file = tmp_path / "job.json"
-    file.write_text(json.dumps(definition(runs_for="30s")))
+
+    def beat(name: str) -> Process:
+        command = [sys.executable, "-c", BEAT, str(tmp_path / f"{name}.schedule")]
+        beats.append(Process(name, command, place.env, tmp_path / f"{name}.log"))
+        return beats[-1]
+
+    def enqueued(count: int) -> int:
+        def there() -> int | None:
+            kept = schedules.get("often")
+            return kept.state.enqueued if kept and kept.state.enqueued >= count else None
+
+        found = poll(there, within=PATIENCE, every=0.05)
+        assert found is not None, schedules.get("often")
+        return found
+
+    def is_paused() -> int | None:
+        """Paused between two ticks, with nothing begun; how many jobs there were until then."""
+        kept = schedules.get("often")
+        if kept is None or kept.state.pending is not None:
+            return None
+        saved = schedules.save(kept, paused(kept.state), wakes_at=None)
+        return None if saved is None else saved.state.enqueued
+
+    request = {"definition": definition(runs_for="30s"), "market": MARKET, "timeout": "10m"}
+    said = {"name": "often", "every": "1m", "overlap": "queue", "misfire": "all", "up_to": 100}
+    schedule = Schedule.parse({**said, "request": request})
+    state = begun(schedule, clock.now())
     try:
         first, _ = beat("first"), beat("second")
         place.start_worker("one")
-        # fmt: off
-        place.json(
-            "schedule", "add", "often", str(file), "--every", "1m", "--overlap", "queue", "--misfire", "all",
-            "--up-to", "100", "--market", MARKET, "--timeout", "10m",
-        )
-        # fmt: on
-
-        def enqueued(count: int) -> int:
-            def there() -> int | None:
-                kept = schedules.get("often")
-                return kept.state.enqueued if kept and kept.state.enqueued >= count else None
-
-            found = poll(there, within=PATIENCE, every=0.05)
-            assert found is not None, schedules.get("often")
-            return found
-
+        assert schedules.create(schedule, state, source="store", wakes_at=state.next_at)
         enqueued(3)
         first.end(signal.SIGKILL)
         enqueued(enqueued(1) + 2)
         beat("first")
-        place.json("schedule", "pause", "often")
-
-        def settled() -> int | None:
-            kept = schedules.get("often")
-            return kept.state.enqueued if kept and kept.state.pending is None else None
-
-        count = poll(settled, within=PATIENCE, every=0.05)
-        ids = [
-            job["request_id"] for job in place.json("jobs", "--label", "schedule=often", "--limit", "1000")
-        ]
+        count = poll(is_paused, within=PATIENCE, every=0.01)
+        ids = [job.spec.request_id for job in store.list_jobs(limit=1000)]
         assert len(ids) == len(set(ids)) == count
         assert place.ledger()["duplicate_posts"] == 0
-        assert schedules.last_tick() is not None
     finally:
         for process in beats:
             process.end(signal.SIGKILL)
+        client.close()

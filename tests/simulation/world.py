@@ -57,6 +57,7 @@ class Simulation:
             timing=Timing(retention=FOREVER),
             options=Options(generation=3 if self.dangers.keyed else 2),
         )
+        self.world.logs_lead_to_records = False  # its own checks tell whether they do, beside all else
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
         self.observer = Observer(self.world.network, self._listed)

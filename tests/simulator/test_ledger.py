@@ -120,6 +120,20 @@ def test_duplicate_postings(world: Any, posts: list[Any], duplicates: int) -> No
     assert report["duplicate_extends"] == 0
 
 
+@pytest.mark.parametrize(("key", "duplicates"), [(None, 0), ("j:post:1:{}", 1)])
+def test_what_is_over_may_be_tried_again_unless_its_key_says_that_it_is_the_same_try(
+    world: Any, key: str | None, duplicates: int
+) -> None:
+    cid = world.pin(meta={**_ID, "dispatch_attempt": 1} if key is None else {})
+    for epoch in (0, 9):
+        world.job(cid, key=key and key.format(epoch))
+    assert world.ledger()["duplicate_posts"] == 1
+    for job in list(world.network.jobs):
+        world.stop(job)
+    world.job(cid, key=key and key.format(10))
+    assert world.ledger()["duplicate_posts"] == 1 + duplicates
+
+
 def test_a_duplicate_names_both_jobs(world: Any) -> None:
     first, again = (world.job(world.pin(), key=f"j:post:1:{epoch}") for epoch in (0, 1))
     (duplicate,) = world.ledger()["duplicates"]

@@ -7,7 +7,7 @@ from dispatcher.domain.attempts import site
 from dispatcher.domain.changing import must_quote_anew, same_place, touches
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.job import Job
-from dispatcher.domain.words import MONEY_WAITS, State
+from dispatcher.domain.words import MONEY_WAITS, Reason, State
 
 _MONEY = ("quantum", "extend", "stop.after", "stop.at", "stop.max_cost", "retry.elsewhere", "credit")
 """Fields that say how much is needed, where, and how long it is waited for."""
@@ -38,6 +38,8 @@ def policies_changed(job: Job, event: ev.PoliciesChanged) -> dict[str, Any]:
     if job.quote is not None and must_quote_anew(job, event.policies, event.at):
         # What is held for the post is given back, and held again as the new policies say.
         changes |= {"state": State.ENQUEUED, "quote": None, "lost_hold": job.quote.hold}
+        if job.wait is None or job.wait.reason not in MONEY_WAITS:
+            changes |= {"wait": None, "reason": Reason.NEW}  # what comes after it was waited for
     return changes
 
 

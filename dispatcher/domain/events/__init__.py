@@ -5,6 +5,10 @@ enough to derive its record again with `lifecycle.replay`, but for `Looked` and 
 nothing new only move counters, and are not logged.
 """
 
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
 from dispatcher.domain.events.base import EventBase
 from dispatcher.domain.events.calls import (
     CallExpired,
@@ -50,7 +54,48 @@ from dispatcher.domain.events.orders import (
     StopOrdered,
     Warned,
 )
-from dispatcher.domain.events.union import EVENTS, Event
+
+Event = (
+    Enqueued
+    | Waited
+    | Woken
+    | CreditHeld
+    | Pinned
+    | CallIntended
+    | CallUndecided
+    | CallUndone
+    | CallSought
+    | CallUnresolved
+    | CallNotFound
+    | CallExpired
+    | CallRefused
+    | CallShort
+    | Posted
+    | PostFound
+    | ResolveOrdered
+    | ResolveDropped
+    | Extended
+    | StopConfirmed
+    | Observed
+    | Looked
+    | StopOrdered
+    | ExtendOrdered
+    | ExtendDropped
+    | Adopted
+    | Mended
+    | PoliciesChanged
+    | PoliciesKept
+    | Warned
+    | ExtendsEnded
+    | BudgetUsedUp
+    | Released
+    | Moved
+    | AttemptEnded
+    | Ended
+)
+
+EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+"""Reads and writes one event as JSON."""
 
 __all__ = [
     "EVENTS",
