@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 NEW_ENOUGH := import sys; print("%d.%d.%d" % sys.version_info[:3]); sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos simulate check clean
+.PHONY: help install demo test chaos simulate check docs clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,11 +38,15 @@ chaos: $(STAMP) ## Kill everything at random under JOBS=500 jobs (SEED=7), then 
 simulate: $(STAMP) ## Run SEEDS=200 simulations of everything that can go wrong at once
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-check: $(STAMP) ## Lint, formatting, types, and the direction of imports
+check: $(STAMP) ## Lint, formatting, types, the direction of imports, the documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.docs --check
+
+docs: $(STAMP) ## Renew what the documentation has from the code
+	@$(BIN)/python -m tests.docs
 
 clean: ## Remove the environment and the caches, but not .dispatcher, where jobs may be kept
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

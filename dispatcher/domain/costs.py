@@ -292,7 +292,10 @@ def _attempt_at_most(job: Job, committed: Decimal) -> Decimal | None:
     if hourly is None or longest is None:
         return None
     posted = _posted_seconds(job)
-    under_way = job.call.seconds if job.call is not None and job.call.operation is Operation.EXTEND else 0
+    under_way = 0
+    if job.call is not None and job.call.operation is Operation.EXTEND:
+        # Its price is committed; its time is still to come, unless the record shows it before its answer is there.
+        under_way = max(job.call.adds_to + job.call.seconds - posted, 0)
     most = committed + _extensions(job, hourly, max(longest - posted - under_way, 0))
     return most + price_at_most(hourly, posted) if job.remote is None and job.call is None else most
 

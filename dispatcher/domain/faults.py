@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -26,3 +28,24 @@ def under(prefix: str, faults: Iterable[Fault]) -> tuple[Fault, ...]:
 def among(faults: Iterable[Fault], index: int, count: int) -> tuple[Fault, ...]:
     """The faults of the request at `index` of `count`: their paths begin with `requests[i]` if there are several."""
     return under(f"requests[{index}]", faults) if count > 1 else tuple(faults)
+
+
+def faults_of(error: ValidationError, root: str, unknown: str, *, within: str = "") -> list[Fault]:
+    """pydantic's words in ours, without what was written: it may hold secrets.
+
+    `root` names the whole; `unknown` ends the sentence `is not a field of ...`; `within` goes before every path.
+    """
+    found = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(str(part) for part in (within, *item["loc"]) if part != "") or root
+        match item["type"]:
+            case "missing":
+                message = "is missing"
+            case "extra_forbidden":
+                message = f"is not a field of {unknown}"
+            case "model_type" | "dict_type":
+                message = "must be an object"
+            case _:
+                message = str(item["msg"]).removeprefix("Value error, ")
+        found.append(Fault(path, message))
+    return found

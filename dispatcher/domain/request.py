@@ -20,7 +20,7 @@ from dispatcher.domain.chain import After, CalledBack, Take
 from dispatcher.domain.definition import canonical_json, secret_faults, validate_definition
 from dispatcher.domain.duration import Duration
 from dispatcher.domain.errors import Bug, InvalidRequest
-from dispatcher.domain.faults import Fault, among
+from dispatcher.domain.faults import Fault, among, faults_of
 from dispatcher.domain.ids import AccountName
 from dispatcher.domain.names import Account, Market, Name
 from dispatcher.domain.policies import LONGEST_TIMEOUT, SHORTEST_TIMEOUT, Place, Policies
@@ -219,17 +219,7 @@ def _definition_faults(definition: object, allowed: Container[str]) -> list[Faul
 
 
 def _faults_of(error: ValidationError, fields: Mapping[str, Any]) -> list[Fault]:
-    faults = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(part) for part in item["loc"]) or "request"
-        match item["type"]:
-            case "missing":
-                message = "is missing"
-            case "extra_forbidden":
-                message = "is not a field of a request; see the README for those that are"
-            case _:
-                message = str(item["msg"]).removeprefix("Value error, ")
-        faults.append(Fault(path, message))
+    faults = faults_of(error, "request", "a request; see the README for those that are")
     definition, allowed = fields.get("definition"), fields.get("allow_secrets")
     if isinstance(definition, dict):
         faults.extend(_definition_faults(definition, allowed if isinstance(allowed, list | tuple) else ()))

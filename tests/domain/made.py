@@ -72,7 +72,7 @@ def after(job: Job, *happened: ev.Event) -> Job:
 
 
 def held(job: Job, *, at: float = T0, rate: Decimal = RATE) -> ev.CreditHeld:
-    seconds = first_seconds(job.spec, rate, at)
+    seconds = first_seconds(job.spec, rate, at, job.spend.earlier)
     quote = Quote(
         market=MARKET,
         rate_per_hour=rate,

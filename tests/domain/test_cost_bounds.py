@@ -231,11 +231,31 @@ def test_a_queued_job_cannot_be_extended_beyond_its_stop() -> None:
     assert "do not allow" in str(extension_refusal(job, 601))
 
 
+def test_what_is_under_way_still_counts_once_no_more_time_is_given() -> None:
+    """An extension of 600 s is written down, an operator ordered 300 s more; then the policies give no more."""
+    job = order(extending_job(600, policies=extending()), 300)
+    assert costs(job, T0).allowed is None
+    job = apply(job, ev.ExtendsEnded(at=T0, limit="stop.after", share=0.5))
+    assert longest_runtime(job) == 2700
+    assert costs(job, T0).allowed == Decimal("2.700")
+    job = apply(job, extended(job))
+    assert longest_runtime(job) == 2700
+
+
+def test_no_more_than_until_is_promised() -> None:
+    assert longest_runtime(new_job(policies=extending(until=at(2000)))) == 2000
+    assert longest_runtime(running_job(policies=extending(until=at(2000)))) == 2000
+    assert longest_runtime(running_job(policies=extending(until=at(60)))) == 1800  # the first posting stays
+    assert "extend.until" in str(extension_refusal(running_job(policies=extending(until=at(2000))), 201))
+
+
 @pytest.mark.parametrize(
     ("policies", "reason"),
     [
         ({}, None),
         (extending(), None),
+        (extending(until=at(2000)), Reason.EXTEND_UNTIL),
+        (extending(until=at(2000), max_runtime="33m"), Reason.MAX_RUNTIME),
         (extending(max_cost="2"), Reason.MAX_COST),
         (extending(max_runtime="40m"), Reason.MAX_RUNTIME),
         (UNTIL_2400, Reason.STOP_AT),

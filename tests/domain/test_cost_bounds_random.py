@@ -5,7 +5,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
@@ -28,6 +29,7 @@ def order(job: Job, seconds: int) -> Job:
 DURATIONS = st.integers(120, 5000).map(lambda n: f"{n}s")
 
 
+@settings(deadline=None)
 @given(
     st.decimals("0.01", 20, places=5),
     DURATIONS,
@@ -126,3 +128,52 @@ def test_along_random_lives_nothing_costs_more_than_was_said() -> None:
         assert walk.job.spend.settled == costs(walk.job, walk.now).allowed
     assert limited > 3000
     assert walk.network.rate == RATE
+
+
+def test_a_ceiling_on_prices_bounds_all_attempts_from_the_beginning() -> None:
+    """What is allowed is known before the first price is, and never exceeded, attempt after attempt."""
+    attempts = 0
+    for seed in range(250):
+        chance = Random(seed)
+        retry = {"on": ["failed", "timed_out", "queued_too_long"], "attempts": 4, "backoff": "20s"}
+        policies = drawn(chance) | {"retry": retry}
+        policies["credit"] = {"max_rate_per_hour": str(RATE)}
+        policies["extend"] = {"by": "10m", "max_times": 2} if chance.random() < 0.5 else None
+        spec = {"policies": policies, "timeout": timedelta(seconds=chance.randint(60, 4000))}
+        walk = Walk(enqueued(**spec), seed, chance.randint(0, 40))
+        bound = costs(walk.job, walk.now).allowed
+        for _ in range(STEPS):
+            action = walk.step()
+            found = costs(walk.job, walk.now)
+            assert found.allowed is not None
+            assert bound is not None
+            assert found.so_far <= found.committed <= found.allowed <= bound
+            if isinstance(action, Nothing):
+                break
+        assert walk.job.spend.settled == costs(walk.job, walk.now).allowed
+        attempts += walk.job.attempt
+    assert attempts > 400
+
+
+@pytest.mark.parametrize(
+    ("policies", "allowed"),
+    [
+        # One attempt of 30 minutes costs 1.8; without a ceiling nobody knows what the next one costs.
+        ({}, None),
+        ({"stop": {"max_cost": "4"}}, "4"),
+        ({"credit": {"max_rate_per_hour": "3.6"}}, "5.4"),
+        ({"credit": {"max_rate_per_hour": "7.2"}}, "10.8"),
+        ({"credit": {"max_rate_per_hour": "7.2"}, "stop": {"max_cost": "4"}}, "4"),
+        ({"credit": {"max_rate_per_hour": "3.6"}, "extend": {"by": "10m", "max_times": 2}}, "9"),
+        ({"credit": {"max_rate_per_hour": "3.6"}, "extend": {"by": "10m"}}, None),
+        ({"credit": {"max_rate_per_hour": "3.6"}, "quantum": "10m"}, "5.4"),
+    ],
+)
+def test_what_three_attempts_can_cost(policies: dict[str, Any], allowed: str | None) -> None:
+    job = new_job(policies=policies | {"retry": {"attempts": 3}})
+    assert costs(job, T0).allowed == (None if allowed is None else Decimal(allowed))
+
+
+def test_an_attempt_that_has_its_price_counts_at_that_and_the_next_ones_at_the_ceiling() -> None:
+    job = new_job(policies={"credit": {"max_rate_per_hour": "7.2"}, "retry": {"attempts": 3}})
+    assert costs(after(job, held(job)), T0).allowed == Decimal("1.8") + 2 * Decimal("3.6")

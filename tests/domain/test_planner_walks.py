@@ -40,6 +40,7 @@ def moments(earliest: int, latest: int) -> st.SearchStrategy[datetime]:
     return st.integers(earliest, latest).map(lambda n: datetime.fromtimestamp(T0 + n, UTC))
 
 
+ENDS = ["failed", "exit_code", "host_quit", "timed_out", "queued_too_long", "no_result", "refused"]
 SHARES = st.floats(0.01, 0.99)
 BUDGETS = st.decimals("0.05", 20, places=4)
 POLICIES = st.fixed_dictionaries(
@@ -54,6 +55,16 @@ POLICIES = st.fixed_dictionaries(
                 "max_times": now_and_then(st.integers(1, 5)),
                 "until": now_and_then(moments(-100, 20_000)),
             }
+        ),
+        "retry": now_and_then(
+            st.fixed_dictionaries(
+                {
+                    "on": st.lists(st.sampled_from(ENDS), max_size=4, unique=True),
+                    "attempts": st.integers(2, 5),
+                    "backoff": seconds(1, 100),
+                    "rapid": st.fixed_dictionaries({"halt_after": st.integers(1, 4)}),
+                }
+            )
         ),
         "stop": st.fixed_dictionaries(
             {
@@ -135,7 +146,12 @@ def check_record(job: Job, now: float) -> None:
     policies = job.spec.policies
     under_way = job.call if job.call is not None and job.call.operation is not Operation.STOP else None
     # What a stop took the place of may have landed all the same.
-    committed = job.spend.posted + job.spend.doubtful + (under_way.amount if under_way else Decimal(0))
+    committed = (
+        job.spend.earlier
+        + job.spend.posted
+        + job.spend.doubtful
+        + (under_way.amount if under_way else Decimal(0))
+    )
     if (most := policies.max_cost()) is not None:
         assert committed <= most
     found = costs(job, now)
@@ -147,7 +163,7 @@ def check_network(walk: Walk) -> None:
     """The network was asked for no more than the policies allow, and the record promises no more than it gives."""
     network, policies = walk.network, walk.job.spec.policies
     if (most := policies.max_cost()) is not None:
-        assert network.reserved <= most
+        assert network.reserved + walk.job.spend.earlier <= most
     if (longest := policies.max_runtime()) is not None:
         assert network.timeout <= longest
     extend = policies.extend
@@ -186,7 +202,9 @@ def test_every_walk_comes_to_an_end_and_keeps_within_its_policies(walk_of: tuple
     job = walk.job
     assert job.state.is_final
     assert job.spend.settled is not None
-    assert job.spend.settled <= job.spend.posted + job.spend.doubtful
+    assert job.spend.settled <= job.spend.earlier + job.spend.posted + job.spend.doubtful
+    assert job.spend.earlier == sum(attempt.cost for attempt in job.earlier)
+    assert job.attempt == len(walk.over) + 1
     assert (job.call, job.wait) == (None, None)
     for later in (0, walk.now, walk.now + 1e9):
         assert plan(job, later).action == Nothing()
@@ -207,10 +225,11 @@ def test_the_log_of_every_walk_leads_to_its_record(walk_of: tuple[Any, ...]) -> 
 
 @WALKING
 @given(WALKS)
-def test_a_job_is_never_posted_twice(walk_of: tuple[Any, ...]) -> None:
+def test_no_attempt_is_ever_posted_twice(walk_of: tuple[Any, ...]) -> None:
     walk = walked(*walk_of)
-    posts = [key for key in walk.network.landed if ":post:" in key]
-    assert len(posts) <= 1  # never twice, however many answers were lost
+    for network in [*walk.over, walk.network]:
+        posts = [key for key in network.landed if ":post:" in key]
+        assert len(posts) <= 1  # never twice, however many answers were lost
     if walk.job.state is State.REJECTED:
         assert not posts
 
@@ -237,6 +256,7 @@ def drawn(chance: Random) -> dict[str, Any]:
             soft={"warn": chance.choice([0.2, 0.9]), "no_extends": chance.choice([0.1, 0.7])},
         ),
         "credit": maybe(when_short="fail", wait_at_most=chance.choice(["1m", "2h"])),
+        **maybe(retry={"on": chance.sample(ENDS, 3), "attempts": chance.randint(2, 5), "backoff": "20s"}),
     }
 
 
@@ -261,7 +281,7 @@ def test_a_thousand_walks_come_by_every_end_and_every_kind_of_event() -> None:
         "released",
         "moved",
     }
-    assert kinds == every - beyond - {"attempt_ended"}
+    assert kinds == every - beyond
     assert {state for state, _ in ends} == {state for state in State if state.is_final}
     assert len(ends) >= 14
     assert statistics.mean(lengths) > 30

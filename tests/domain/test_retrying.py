@@ -423,14 +423,6 @@ class TestPlaces:
         assert self.passed(job, awaited=False) is None
         assert self.passed(new_job(), awaited=False) is None
 
-    def test_a_change_of_policies_moves_no_attempt(self) -> None:
-        job = next_one(over_job(policies=self.PLACES))
-        changed = new_job(policies=retry("failed", elsewhere=[{"market": "m-four", "account": "spare"}]))
-        job = apply(
-            job, ev.PoliciesChanged(at=T0, policies=changed.spec.policies, changed=("retry",), by="tester")
-        )
-        assert (job.market, job.account) == ("m-two", "default")
-
 
 MAKES: list[Callable[..., Job]] = [over_job, running_job, queued_job, posting_job, searching_job, new_job]
 

@@ -63,7 +63,7 @@ def test_every_fault_at_once() -> None:
         ({"tz": "Europe"}, "tz", "no time zone"),
         ({"request": {**REQUEST, "after": [JOB]}}, "request.after", "overlap: queue"),
         ({"request": {**REQUEST, "labels": {f"l{n}": "x" for n in range(20)}}}, "request.labels", "20 items"),
-        ({"request": "x"}, "request", "dictionary"),
+        ({"request": "x"}, "request", "object"),
     ],
 )
 def test_one_fault(fields: dict[str, Any], path: str, said: str) -> None:

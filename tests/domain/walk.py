@@ -35,11 +35,11 @@ from dispatcher.domain.actions import (
     Warn,
 )
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
-from dispatcher.domain.job import Ending
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
-from dispatcher.domain.outcome import RunReport, outcome
+from dispatcher.domain.outcome import Outcome, RunReport, outcome
 from dispatcher.domain.planner import plan
+from dispatcher.domain.retrying import ended
 from dispatcher.domain.rules.pace import call_retry
 from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Phase, Reason, State
@@ -92,7 +92,14 @@ class Walk:
         self.actions: list[tuple[float, Action]] = []
         self.always: tuple[Operation, str] | None = None
         """A fault that every call of this kind meets, for ever."""
-        self.network = Network(
+        self.network = self._fate()
+        self.over: list[Network] = []
+        """Those of earlier attempts."""
+
+    def _fate(self) -> Network:
+        """What becomes of an attempt."""
+        chance = self._chance
+        return Network(
             takes_at=self.now + chance.choice([0, 10, 600, 7200]),
             runs_for=chance.choice([1, 100, 3000, 8000]),
             seen_from=self.now + chance.choice([0, 0, 20, 90]),
@@ -104,6 +111,12 @@ class Walk:
         for event in events:
             self.job = apply(self.job, event)
             self.log.append(event)
+            if isinstance(event, ev.AttemptEnded):
+                posted = any(":post:" in key for key in self.network.landed)
+                alive = posted and self.network.phase(self.now) in (Phase.QUEUED, Phase.RUNNING)
+                assert not alive, f"attempt {event.attempt} lives on: {event}"
+                self.over.append(self.network)
+                self.network = self._fate()
 
     def step(self) -> Action:
         """Plan, and do it: a wait moves the clock (now and then too far), everything else takes a moment."""
@@ -170,7 +183,7 @@ class Walk:
             case HoldCredit():
                 if self._goes_wrong():
                     return self._waits(self._chance.choice([Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK]))
-                if first_seconds(job.spec, RATE, now) == 0:
+                if first_seconds(job.spec, RATE, now, job.spend.earlier) == 0:
                     return self._ended(State.REJECTED, Reason.MAX_COST)
                 return [made.held(job, at=now)]
             case Pin():
@@ -342,9 +355,10 @@ class Walk:
         assert remote is not None
         if not without_result and self._goes_wrong():
             return self._waits(Reason.AWAITING_RESULT)
-        report = None if without_result else RunReport("success", 0)
+        code = 3 if self._chance.random() < 0.2 else 0
+        report = None if without_result else RunReport("failed" if code else "success", code)
         end = outcome(self.job, remote, report)
         return self._ended(end.state, end.reason, final_cost(self.job))
 
     def _ended(self, state: State, reason: Reason, cost: Decimal = Decimal(0)) -> list[ev.Event]:
-        return [ev.Ended(at=self.now, state=state, reason=reason, ending=Ending(at=self.now), settled=cost)]
+        return [ended(self.job, Outcome(state, reason), self.now, cost=cost)]

@@ -7,12 +7,12 @@ upon whole policies as a JSON merge patch is (RFC 7396), and only what comes of 
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Optional, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Optional, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from dispatcher.domain.errors import InvalidRequest
-from dispatcher.domain.faults import Fault
+from dispatcher.domain.faults import Fault, faults_of
 from dispatcher.domain.names import Name
 from dispatcher.domain.policies.fields import Policy
 from dispatcher.domain.policies.whole import KINDS, Policies, by_kind
@@ -22,6 +22,8 @@ PolicySets = Mapping[str, Mapping[str, Any]]
 
 LARGEST_PART = 65_536
 """Characters of a part as compact JSON."""
+
+_UNKNOWN: Final = "a policy; see docs/policies.md for those that are"
 
 
 def merged(base: Any, patch: Any) -> Any:
@@ -52,7 +54,7 @@ def whole(document: Any, path: str = "policies") -> Policies:
     try:
         return Policies.model_validate(document)
     except ValidationError as e:
-        faults = faults_of(e, path)
+        faults = faults_of(e, path, _UNKNOWN, within=path)
     # Outside of the handler: pydantic's error bears what was written.
     raise InvalidRequest(faults)
 
@@ -65,7 +67,7 @@ def as_part(written: Any, path: str = "policies") -> dict[str, Any]:
     try:
         part = _Part.model_validate(as_object(written))
     except ValidationError as e:
-        faults = faults_of(e, path)
+        faults = faults_of(e, path, _UNKNOWN, within=path)
     except ValueError as e:
         faults = [Fault(path, str(e))]
     else:
@@ -136,7 +138,7 @@ def parse_sets(document: Any) -> dict[str, dict[str, Any]]:
         try:
             _NAMES.validate_python(name)
         except ValidationError as e:
-            faults += [Fault(str(name)[:80], fault.message) for fault in faults_of(e, "")]
+            faults += [Fault(str(name)[:80], fault.message) for fault in faults_of(e, "", _UNKNOWN)]
             continue
         if name in KINDS:
             message = "is a kind of policy, not the name of a set: put it under the name of one"
@@ -160,24 +162,6 @@ def unknown_set(name: str, sets: PolicySets) -> Fault:
     else:
         way_out = f"there are: {', '.join(sorted(sets))}"
     return Fault("policy", f"there is no set of policies {name!r}; {way_out}")
-
-
-def faults_of(error: ValidationError, path: str) -> list[Fault]:
-    """pydantic's words in ours, without what was written."""
-    found = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        where = ".".join(str(part) for part in (path, *item["loc"]) if part != "")
-        match item["type"]:
-            case "missing":
-                message = "is missing"
-            case "extra_forbidden":
-                message = "is not a field of a policy; see docs/policies.md for those that are"
-            case "model_type" | "dict_type":
-                message = "must be an object"
-            case _:
-                message = str(item["msg"]).removeprefix("Value error, ")
-        found.append(Fault(where, message))
-    return found
 
 
 def _fields(policy: Any) -> Any:

@@ -24,7 +24,7 @@ def settle_post(job: Job) -> Due | None:
 
 
 def refused_post(job: Job) -> Due | None:
-    """The network refused the post for good."""
+    """The network refused the post for good: the job is rejected."""
     if job.post_refused is None or job.remote is not None:
         return None
     return Due("refused_post", 0, Finish(State.REJECTED, Reason.REFUSED, job.post_refused))

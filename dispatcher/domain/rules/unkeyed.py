@@ -36,7 +36,7 @@ REMIND: Final = 3600.0
 
 
 def find_post(job: Job) -> Due | None:
-    """A post may have landed: it is looked for until it is found, or surely is not there, or a person says."""
+    """Without keys, a post may have landed: it is looked for until it is found, surely not there, or a person says."""
     call = job.call
     if call is None or call.operation is not Operation.POST or call.search is None:
         return None
@@ -53,7 +53,7 @@ def find_post(job: Job) -> Due | None:
 
 
 def find_extension(job: Job) -> Due | None:
-    """An extension may have landed: the job's record shows whether it did."""
+    """Without keys, an extension may have landed: the job's record shows whether it did."""
     call, remote = job.call, job.remote
     if call is None or call.operation is not Operation.EXTEND or call.search is None or remote is None:
         return None

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError
 from dispatcher.domain.budget import Budget, Scope, parse_budget
 from dispatcher.domain.duration import Duration, format_duration
 from dispatcher.domain.errors import InvalidRequest
-from dispatcher.domain.faults import Fault, under
+from dispatcher.domain.faults import Fault, faults_of, under
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.names import Name
 from dispatcher.domain.policies import RapidEnds
@@ -114,7 +114,9 @@ class Schedule(BaseModel):
             schedule = cls(**{**fields, "request": template} if isinstance(asked, Mapping) else dict(fields))
         except ValidationError as e:
             # The cause is left behind on purpose: pydantic's errors carry the input, which may hold secrets.
-            raise InvalidRequest([*faults, *_faults_of(e)]) from None
+            raise InvalidRequest(
+                [*faults, *faults_of(e, "schedule", "a schedule; docs/schedules.md has those that are")]
+            ) from None
         if schedule.jitter and schedule.every and schedule.jitter > schedule.every:
             faults.append(
                 Fault("jitter", f"must not be longer than every ({format_duration(schedule.every)})")
@@ -214,18 +216,3 @@ def _template(asked: Mapping[str, Any]) -> dict[str, Any]:
     kept = request.model_dump(mode="json", exclude_unset=True)
     kept["labels"] = {label: value for label, value in kept["labels"].items() if label != LABEL}
     return kept
-
-
-def _faults_of(error: ValidationError) -> list[Fault]:
-    faults = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(part) for part in item["loc"]) or "schedule"
-        match item["type"]:
-            case "missing":
-                message = "is missing"
-            case "extra_forbidden":
-                message = "is not a field of a schedule; docs/schedules.md has those that are"
-            case _:
-                message = str(item["msg"]).removeprefix("Value error, ")
-        faults.append(Fault(path, message))
-    return faults
