@@ -19,7 +19,6 @@ def test_what_was_held_for_a_post_that_did_not_land_is_freed_where_it_was_held()
         account = world.network.accounts.of_key(f"nos_{name}")
         assert account is not None
         world.parts.store.note_project(name, ProjectAddress(account.project))
-    place = {"market": COMMUNITY, "account": "spare", "max_rate_per_hour": "0.3"}
     policies = {
         "retry": {"on": ["host_quit"], "elsewhere": [{"market": COMMUNITY, "account": "spare"}]},
         "credit": {"max_rate_per_hour": "0.3"},
