@@ -1,7 +1,7 @@
 """What must hold once everything has settled: the dispatcher's records against the network's own books."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from dispatcher.domain.events import (
@@ -11,17 +11,20 @@ from dispatcher.domain.events import (
     CallRefused,
     CallShort,
     CallUndone,
+    Enqueued,
     Extended,
+    PoliciesChanged,
     StopOrdered,
 )
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job
+from dispatcher.domain.request import JobRequest
 from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.simulator.jobs import End
 from dispatcher.simulator.jobs import Job as Remote
 from dispatcher.simulator.ledger import key_root
 from tests.observer import owner
-from tests.simulation.world import Simulation
+from tests.simulation.world import WAITS, Simulation
 
 
 def check(simulation: Simulation) -> list[str]:
@@ -55,11 +58,40 @@ def _intake(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
         if request.request_id is None:
             continue
         found = by_request[request.request_id]
+        if not found and _is_barred(request, by_request, {job.id: job for job in jobs}):
+            continue
         if len(found) != 1 or simulation.accepted.get(request.request_id) != found:
             yield f"{request.request_id} has the jobs {sorted(found)}"
     yield from (
         f"{job_id} was accepted and is not there" for job_id in simulation.anonymous if job_id not in ids
     )
+
+
+def _is_barred(request: JobRequest, known: Mapping[str, set[JobId]], jobs: Mapping[JobId, Job]) -> bool:
+    """Whether it comes after a job that was never asked for, or that ended so that this one would never begin."""
+    for upstream in request.after:
+        before = [jobs[job_id] for job_id in known.get(str(upstream.request_id), ())]
+        if not before:
+            return True
+        if upstream.on == "success" and all(job.state.is_final for job in before):
+            return all(job.state is not State.COMPLETED for job in before)
+    return False
+
+
+def _most(simulation: Simulation, job: Job) -> Decimal | None:
+    """The cap on all its attempts together, the highest of those that it was ever under; read from the fields."""
+    caps: list[Decimal | None] = []
+    for event in simulation.world.parts.store.events(job.id):
+        match event:
+            case Enqueued():
+                policies = event.spec.policies
+            case PoliciesChanged():
+                policies = event.policies
+            case _:
+                continue
+        given = [policies.stop.max_cost, policies.extend.max_cost if policies.extend else None]
+        caps.append(min((cap for cap in given if cap is not None), default=None))
+    return None if None in caps else max(cap for cap in caps if cap is not None)
 
 
 def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
@@ -71,7 +103,9 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         world.check_log(job.id)
     except AssertionError as e:
         yield f"its log does not lead to its record: {str(e).splitlines()[0]}"
-    most = job.spec.policies.max_cost()
+    most = _most(simulation, job)
+    if most is not None:
+        most += simulation.beyond.get(job.id, Decimal(0))
     if most is not None and job.spend.posted + job.spend.earlier > most:
         yield f"posted {job.spend.posted} after {job.spend.earlier} of at most {most}"
     before = Decimal(0)
@@ -87,9 +121,10 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         yield "is over, and due"
     yield from _extensions(simulation, job, remotes)
     yield from _ending(job, remotes)
-    held = simulation.books_of(job.account).of_job.get(job.id)
-    if held:
-        yield f"is over, and holds {held}"
+    for name in simulation.names:
+        held = simulation.books_of(AccountName(name)).of_job.get(job.id)
+        if held:
+            yield f"is over, and holds {held} of {name}"
     settled = sum((Decimal(remote.settled or 0) / 1000 for remote in remotes), Decimal(0))
     if job.spend.settled != settled:
         yield f"settled {job.spend.settled}, the network {settled}"
@@ -111,8 +146,12 @@ def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
     """Only want of credit, or of room in a budget, is a reason not to be over."""
     if simulation.world.parts.store.next_due(job.id) is None:
         yield "is not over, and never due"
-    if job.wait is None or job.wait.reason not in (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET):
-        yield "is not over, and waits neither for credit nor for a budget"
+    if job.wait is None or job.wait.reason not in WAITS:
+        yield "is not over, and waits neither for credit nor for a budget nor for another job"
+    elif job.wait.reason is Reason.AWAITING_JOBS:
+        before = [simulation.world.parts.store.load(upstream.job) for upstream in job.spec.after]
+        if all(each is None or each.state.is_final for each in before):
+            yield f"waits for {[upstream.job for upstream in job.spec.after]}, which are over"
     elif job.wait.reason is Reason.AWAITING_BUDGET:
         uses = simulation.world.parts.ledger.budgets(now=simulation.clock.at)
         left = min((use.left for use in uses if use.budget.scope == job.wait.scope), default=None)
@@ -188,9 +227,8 @@ def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
     for name in simulation.names:
         account = world.network.accounts.of_key(f"nos_{name}")
         assert account is not None
-        mine = [job for job in jobs if job.account == name]
         view = world.parts.ledger.view(AccountName(name))
-        if all(job.state.is_final for job in mine) and (view.held or account.reserved):
+        if all(job.state.is_final for job in jobs) and (view.held or account.reserved):
             yield f"{name}: all is over, and {view.held} is held, {account.reserved} reserved"
         if view.settled * 1000 != account.settled:
             yield f"{name}: settled {view.settled}, the network {account.settled}"

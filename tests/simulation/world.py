@@ -9,13 +9,14 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from dispatcher.domain.budget import Window, parse_budget, scopes_of
-from dispatcher.domain.errors import NotPossible, NotSent, RequestConflict, UnknownJob
+from dispatcher.domain.errors import InvalidRequest, NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.request import JobRequest
-from dispatcher.domain.words import FINAL_STATES, Reason
+from dispatcher.domain.words import FINAL_STATES, Reason, State
 from dispatcher.engine import intake, operate
 from dispatcher.engine.advance import advance
 from dispatcher.engine.budgets import wake_within_budgets
+from dispatcher.engine.changing import change_policies
 from dispatcher.engine.freezing import thaw
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
@@ -31,7 +32,7 @@ from tests.observer import Observer
 from tests.simulation.faults import Dangers, draw_dangers
 from tests.simulation.outside import Outside
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
-from tests.simulation.requests import draw_request
+from tests.simulation.requests import draw_change, draw_request
 from tests.simulation.story import Line, Story
 from tests.simulation.turns import Baton, Killed, Turn
 from tests.world import START, World
@@ -39,7 +40,8 @@ from tests.world import START, World
 FOREVER = 1e9
 UNHURRIED = 60.0
 """Seconds between two looks at a balance for which nothing but credit is awaited."""
-EXPECTED = (Killed, UnknownJob, NotPossible, RequestConflict)
+WAITS = (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET, Reason.AWAITING_JOBS)
+EXPECTED = (Killed, UnknownJob, NotPossible, RequestConflict, InvalidRequest)
 """How a turn may end without anything being wrong."""
 
 
@@ -93,6 +95,7 @@ class Simulation:
         self.mended = 0
         self.peace_at = START
         self.limits: dict[str, Decimal] = {}
+        self.beyond: dict[JobId, Decimal] = {}
         for scope, limit in self.dangers.budgets.items():
             self._allow(scope, limit)
         self.moments = self._moments(jobs)
@@ -107,20 +110,32 @@ class Simulation:
     def _listed(self, job_id: JobId, remote: Remote) -> None:
         """A job was listed just now."""
         self.told("network", "lists", f"{job_id} {remote.address}")
+        job = self.world.parts.store.load(job_id)
+        if job is not None and job.quote is not None:
+            # The price rose between the quote and the landing: nobody is told before it is reserved.
+            beyond = Decimal(remote.reserved) / 1000 - job.quote.amount
+            self.beyond[job_id] = self.beyond.get(job_id, Decimal(0)) + max(beyond, Decimal(0))
+        for upstream in () if job is None else job.spec.after:
+            before = self.world.parts.store.load(upstream.job)
+            alive = any(not each.over for each in self.observer.of[upstream.job])
+            fit = before is not None and (before.state is State.COMPLETED or upstream.on == "any")
+            if before is None or not before.state.is_final or alive or not fit:
+                self.story.wrong.append(f"{job_id} is listed, and comes after {upstream.job}")
         for scope, limit in self.limits.items():
             if (spent := self.spent(scope)) > limit:
                 self.story.wrong.append(f"{job_id} is listed, and {scope} has spent {spent} of {limit}")
 
     def spent(self, scope: str) -> Decimal:
-        """What the network has reserved, or settled, for the jobs of a label."""
-        total = 0
+        """What the network has reserved, or settled, for the jobs of a label, at the prices that it had shown."""
+        total = Decimal(0)
         for job in self.world.parts.store.list_jobs(limit=100_000):
             if scope in scopes_of(job.spec, job.account):
-                total += sum(
+                paid = sum(
                     remote.reserved if remote.settled is None else remote.settled
                     for remote in self.observer.of[job.id]
                 )
-        return Decimal(total) / 1000
+                total += max(Decimal(paid) / 1000 - self.beyond.get(job.id, Decimal(0)), Decimal(0))
+        return total
 
     def _moments(self, jobs: int) -> list[tuple[float, Callable[[], None]]]:
         """When something happens from outside, the last first: requests early, everything else all the time."""
@@ -130,6 +145,7 @@ class Simulation:
         for often, happens in (
             (0.2, self._produce),
             (self.dangers.meddling, self._operate),
+            (self.dangers.meddling / 3, self._change_policies),
             (0.2 if self.dangers.budgets else 0.0, self._raise_budget),
             (0.5 if self.dangers.credit else 0.0, self.outside.credit),
             (0.1, self.outside.quit_host),
@@ -183,11 +199,20 @@ class Simulation:
 
     # Who does what
 
-    def _start(self, worker: str, name: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _start(
+        self,
+        worker: str,
+        name: str,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        refused: Callable[[], None] | None = None,
+    ) -> None:
         def ended(turn: Turn) -> None:
             if turn.error is None:
                 then(turn.result)
                 return
+            if isinstance(turn.error, InvalidRequest) and refused is not None:
+                refused()
             self.told(turn.name, f"ends with {type(turn.error).__name__}", str(turn.error)[:100])
             if isinstance(turn.error, Killed) and not turn.doomed and self.rng.random() < 0.5:
                 for other in self.baton.paused:  # the whole process dies, not a thread of it
@@ -223,7 +248,14 @@ class Simulation:
             f"enqueue {len(requests)}",
             lambda: intake.enqueue(parts, requests),
             lambda added: self._accepted(requests, added),
+            lambda: self._ask_again(requests),
         )
+
+    def _ask_again(self, requests: list[JobRequest]) -> None:
+        """What it comes after is not there yet, or never will be."""
+        if self.peace_at > START and self.clock.at < self.peace_at + 600:
+            again = (self.clock.at + 30.0, lambda: self._enqueue(self.workers["w0"], requests))
+            self.moments = sorted([*self.moments, again], key=lambda m: m[0], reverse=True)
 
     def _accepted(self, requests: list[JobRequest], added: Any) -> None:
         for request, item in zip(requests, added, strict=True):
@@ -253,6 +285,14 @@ class Simulation:
     def _extend(self, parts: Parts, job_id: JobId) -> None:
         seconds, name = self.rng.choice([60, 300, 900]), f"extend {job_id[-2:]}"
         self._start("operator", name, lambda: operate.extend(parts, job_id, seconds, by="them"), _nothing)
+
+    def _change_policies(self) -> None:
+        if not self.known:
+            return
+        job_id, part = self.rng.choice(self.known), draw_change(self.rng)
+        parts = self.workers[self.rng.choice(list(self.workers))]
+        name = f"changes {job_id[-2:]} {part}"
+        self._start("operator", name, lambda: change_policies(parts, job_id, part, by="them"), _nothing)
 
     def _raise_budget(self) -> None:
         scope = self.rng.choice(list(self.dangers.budgets))
@@ -381,7 +421,7 @@ class Simulation:
             return False
         return all(
             job.wait is not None
-            and job.wait.reason in (Reason.AWAITING_CREDIT, Reason.AWAITING_BUDGET)
+            and job.wait.reason in WAITS
             and job.remote is None
             and self.clock.at - max(job.wait.since, self.peace_at) > 3600
             for job in live
