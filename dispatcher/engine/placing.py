@@ -73,9 +73,6 @@ def _passed(parts: Parts, job: Job, reason: Reason, detail: str, *, awaited: boo
 
 def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds: int) -> ev.Event:
     amount = price_at_most(hourly, seconds)
-    if job.lost_hold is not None:
-        # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
-        parts.ledger.void(job.account, job.lost_hold)
     free_kept_elsewhere(parts, job)
     quote = Quote(
         market=market.address,
@@ -86,6 +83,13 @@ def _hold_quote(parts: Parts, job: Job, market: Market, hourly: Decimal, seconds
         hold=hold_name(job.id, Operation.POST, job.posts + 1),
     )
     takes = kept_name(job.id) if job.earlier else None
+    if job.lost_hold == quote.hold:
+        # Other policies ask for another amount, under the same name. It is changed in place, never voided: a worker
+        # that was thought dead would void what somebody else has held by then, and is posting with.
+        takes = quote.hold
+    elif job.lost_hold is not None:
+        # That post did not land. Nothing is held for it any more, which is told only now that this is saved.
+        parts.ledger.void(job.account, job.lost_hold)
     try:
         held = hold(parts, job, quote.hold, amount, in_line=True, takes=takes)
     except (ProviderError, SettingsError) as e:

@@ -5,11 +5,15 @@ from decimal import Decimal
 import pytest
 
 from dispatcher.domain.ids import JobId
+from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.policies.written import said
 from dispatcher.domain.words import Reason, State
 from dispatcher.engine.advance import advance
+from dispatcher.engine.changing import taken_in
+from dispatcher.engine.placing import hold_credit
+from dispatcher.ports.store import Command
 from tests.engine.audit import audit, remotes
-from tests.engine.changing import LONG, ask, changes
+from tests.engine.changing import DEFAULT, LONG, ask, breaks, changes
 from tests.engine.test_crashes import Tripwire, kill_points, live, wired
 from tests.engine.test_two_workers import Intruder
 from tests.world import World, definition
@@ -104,3 +108,24 @@ def test_a_worker_that_takes_a_change_in_twice_notes_it_once() -> None:
     advance(world.parts, job_id)
     world.work()
     assert changes(world, job_id) == [("stop.after",)]
+
+
+def test_a_worker_that_was_thought_dead_takes_no_credit_from_a_post_that_others_sent_meanwhile() -> None:
+    """What is held anew has the name of what was held before: it is changed in place, and never let go."""
+    world = World(accounts={"default": "0.01"})
+    breaks("ipfs.pin")(world)
+    job_id = world.enqueue(definition(), timeout="10m")
+    world.run_for(30)
+    ask(world, job_id, stop={"after": "5m"})
+    asked = Command("policies", "ada", world.clock.now(), detail='{"stop":{"after":"5m"}}')
+    stale = world.job(job_id)
+    for event in taken_in(stale, asked, world.clock.now()):
+        stale = apply(stale, event)
+    assert stale.quote is None
+    breaks("jobs.list")(world)
+    world.run_for(30)
+    assert world.job(job_id).state is State.POSTING
+    held = world.parts.ledger.view(DEFAULT).held
+    world.parts.ledger.freeze(DEFAULT, "odd", by="ada", now=world.clock.now())
+    hold_credit(world.parts, stale)
+    assert world.parts.ledger.view(DEFAULT).held == held
