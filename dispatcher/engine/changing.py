@@ -1,16 +1,19 @@
 """A job's policies are changed while it is under way: asked for, kept beside the job, taken in by a worker."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.changing import Change, change
 from dispatcher.domain.errors import InvalidRequest, NotPossible, UnknownJob
 from dispatcher.domain.faults import Fault
+from dispatcher.domain.fitting import accounts_of
 from dispatcher.domain.ids import JobId
 from dispatcher.domain.job import Job
 from dispatcher.domain.leaks import LEAKS, holds_own_secret
 from dispatcher.domain.policies.written import LARGEST_PART, as_part
+from dispatcher.domain.request import JobSpec
 from dispatcher.domain.words import FollowUp
 from dispatcher.engine.fitting import unfit
 from dispatcher.engine.parts import Parts
@@ -40,7 +43,8 @@ def change_policies(parts: Parts, job_id: JobId, written: Any, *, by: str) -> Ch
         raise InvalidRequest([Fault("policies", LEAKS)])
     now = parts.clock.now()
     found = change(job, part, now)
-    if faults := unfit(parts, job.spec.model_copy(update={"policies": found.policies})):
+    spec = job.spec.model_copy(update={"policies": found.policies})
+    if faults := [*unfit(parts, spec), *_unstamped(parts, job, spec)]:
         raise InvalidRequest(faults)
     if not parts.store.command(job_id, Command("policies", by[:_BY_AT_MOST], now, detail=detail), now=now):
         raise NotPossible(
@@ -49,6 +53,18 @@ def change_policies(parts: Parts, job_id: JobId, written: Any, *, by: str) -> Ch
         )
     parts.waker.ring(FollowUp.DISPATCH, [job_id])
     return found
+
+
+def _unstamped(parts: Parts, job: Job, spec: JobSpec) -> Iterator[Fault]:
+    """New places whose network can only find a post by the stamp in its definition, for a job that bears none."""
+    new = [account for account in accounts_of(spec) if account not in accounts_of(job.spec)]
+    for account in new if not job.stamped else ():
+        if parts.stamps(account):
+            yield Fault(
+                "policies.retry.elsewhere",
+                f"the network of account {account} knows no idempotency keys, and this job was enqueued without the "
+                "stamp by which a post in doubt is found there: leave it out, or enqueue the job anew with it",
+            )
 
 
 def taken_in(job: Job, command: Command, now: float) -> list[ev.Event]:

@@ -13,7 +13,7 @@ from dispatcher.domain.words import Reason, State
 from dispatcher.ports.store import Command
 from tests.engine.audit import audit, remotes
 from tests.engine.changing import LONG, ask, changes
-from tests.world import World, definition
+from tests.world import MARKET, World, definition
 
 # --- money -------------------------------------------------------------------------------------------------
 
@@ -159,3 +159,18 @@ def test_more_changes_than_wait_for_a_worker_are_refused_and_none_is_lost() -> N
         ask(world, job_id, stop={"after": "3h"})
     world.work()
     assert len(changes(world, job_id)) == 100
+
+
+def test_no_place_comes_in_where_a_post_in_doubt_of_this_job_could_not_be_found() -> None:
+    """Without keys it is found by the stamp in the definition, and what is enqueued already cannot be given one."""
+    world = World(accounts={"default": "1", "spare": "1"})
+    world.parts = replace(world.parts, stamps=lambda account: account == "spare")
+    places = [{"market": MARKET, "account": "spare"}]
+    job_id = world.enqueue(LONG)
+    with pytest.raises(InvalidRequest, match="without the stamp") as refused:
+        ask(world, job_id, retry={"elsewhere": places})
+    assert [fault.path for fault in refused.value.faults] == ["policies.retry.elsewhere"]
+    ask(world, job_id, retry={"elsewhere": [{"market": MARKET}]})
+    stamped = world.enqueue(LONG, policies={"retry": {"elsewhere": places}})
+    assert world.job(stamped).stamped
+    ask(world, stamped, retry={"elsewhere": [*places, *places]})
