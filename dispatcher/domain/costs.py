@@ -152,15 +152,17 @@ def run_seconds(job: Job, now: float) -> float:
 def final_cost(job: Job) -> Decimal:
     """What the network settles for an attempt that is over: the seconds it ran, never more than was reserved.
 
-    A job that vanished while it ran is taken at all that was reserved: nothing shows less.
+    A job that vanished while it ran is taken at all that was reserved: nothing shows less. The network's word that a
+    stop ended it says that it ran, whatever its index showed.
     """
     hourly = rate(job)
     if job.remote is None or hourly is None:
         return ZERO
+    ran = job.remote.started_at is not None or (job.stop is not None and job.stop.outcome == "ended")
+    if ran and job.remote.phase is Phase.GONE and job.remote.ended_at is None:
+        return job.spend.posted
     if job.remote.started_at is None:
         return ZERO
-    if job.remote.phase is Phase.GONE and job.remote.ended_at is None:
-        return job.spend.posted
     reserved = reserved_at_most(job)
     if job.call is not None and job.remote.timeout < job.call.adds_to + job.call.seconds:
         reserved -= job.call.amount  # an extension that the record does not show to the end did not land

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -27,6 +27,7 @@ from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     RATE,
     T0,
+    confirmed,
     ended_job,
     extended,
     extending_job,
@@ -203,6 +204,12 @@ def seen(job: Job, phase: Phase, **changes: Any) -> Job:
     return apply(job, observed(job, phase, at=T0 + 110, **changes))
 
 
+def stopped_in_the_queue(outcome: Literal["delisted", "ended", "already_terminal"]) -> Job:
+    job = apply(queued_job(), ordered_stop())
+    job = apply(job, intended(job, Operation.STOP))
+    return apply(job, confirmed(job, outcome))
+
+
 @pytest.mark.parametrize(
     ("job", "cost"),
     [
@@ -215,6 +222,9 @@ def seen(job: Job, phase: Phase, **changes: Any) -> Job:
         (seen(running_job(), Phase.HOST_QUIT, ended_at=T0 + 10), "0.01"),
         (seen(running_job(), Phase.GONE), "1.8"),  # nothing shows less
         (seen(queued_job(), Phase.GONE), "0"),  # taken off the queue
+        (seen(stopped_in_the_queue("delisted"), Phase.GONE), "0"),
+        (seen(stopped_in_the_queue("already_terminal"), Phase.GONE), "0"),
+        (seen(stopped_in_the_queue("ended"), Phase.GONE), "1.8"),  # a host had just taken it
         (seen(queued_job(), Phase.DONE, ended_at=T0 + 5), "0"),
         (seen(running_job(), Phase.DONE, ended_at=T0 + 100, rate_per_hour=Decimal("1.8")), "0.05"),
         (seen(running_job(), Phase.DONE, ended_at=T0 + 1800, rate_per_hour=Decimal("7.2")), "1.8"),
