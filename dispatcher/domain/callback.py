@@ -1,7 +1,7 @@
 """What an application is told when a job is over: the message of its callback."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.domain.job import Job
@@ -16,7 +16,7 @@ class Message:
     task: str
     queue: str | None
     args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    kwargs: Mapping[str, Any] = field(repr=False)
     task_id: str
     about: str
 

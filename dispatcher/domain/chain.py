@@ -120,7 +120,7 @@ class Callback(_Tie):
             Annotated[str, Field(max_length=100)],
             Annotated[str | int | float | bool | None, BeforeValidator(_plain)],
         ],
-        Field(max_length=20),
+        Field(max_length=20, repr=False),
     ] = {}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Wait
+from dispatcher.domain.callback import message_of
 from dispatcher.domain.costs import costs
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, create
@@ -258,3 +259,8 @@ def test_what_a_job_is_tied_to_is_shown_but_not_what_the_callback_is_given() -> 
     assert shown["callback"] == {"task": "app.ended", "queue": "app"}
     assert shown["next"] == {"action": "release", "rule": "upstream", "at": timestamp(T0)}
     assert "canary" not in json.dumps(shown)
+    over = ended_job(callback=callback)
+    told = message_of(over)
+    assert told is not None
+    assert told.kwargs == {"order": "canary"}
+    assert "canary" not in repr(over) + repr(told)
