@@ -17,7 +17,7 @@ from dispatcher.domain.actions import (
     Wait,
     Warn,
 )
-from dispatcher.domain.attempts import attempts_left, ends_the_job
+from dispatcher.domain.attempts import ends_the_job
 from dispatcher.domain.costs import extension_refusal, highest_rate
 from dispatcher.domain.errors import Bug, LeaseLost, StoreUnavailable, UnreadableRecord
 from dispatcher.domain.ids import IdempotencyKey, JobId, LeaseToken, RemoteAddress
@@ -214,8 +214,8 @@ def _events_of(job: Job, command: Command, now: float) -> list[ev.Event]:
         return []
     match command.kind:
         case "stop":
-            if job.stop is not None and (ends_the_job(job.stop) or attempts_left(job) == 0):
-                return []  # else it is a policy's, of this attempt alone
+            if job.stop is not None and ends_the_job(job.stop):
+                return []  # else it is of this attempt alone, and other policies may allow another
             return [ev.StopOrdered(at=now, reason=Reason.OPERATOR, by=command.by)]
         case "extend":
             if (refusal := extension_refusal(job, command.seconds)) is not None:

@@ -10,6 +10,8 @@ from dispatcher.domain.events import PoliciesChanged
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.policies.written import said
 from dispatcher.domain.words import Reason, State
+from dispatcher.simulator.conditions import Conditions
+from dispatcher.simulator.markets import PREMIUM_3060
 from dispatcher.simulator.network import Options
 from tests.engine.audit import audit, remotes
 from tests.engine.changing import DEFAULT, LONG, ask, breaks, changes, frozen
@@ -274,3 +276,21 @@ def test_places_may_be_ordered_anew_while_an_attempt_is_at_one_of_them() -> None
     world.check_log(job_id)
     for name in ("default", "other"):
         assert world.parts.ledger.view(AccountName(name)).held == 0
+
+
+def test_no_attempt_that_a_change_allows_comes_after_an_operators_stop() -> None:
+    """A policy's stop is of the attempt alone. The operator's makes it the job's, though none may follow as yet."""
+    world = World()
+    world.network.change_market(PREMIUM_3060, Conditions(hosts=0))
+    job_id = world.enqueue(definition(), policies={"stop": {"queued_longer_than": "5m"}})
+    breaks("jobs.stop")(world)
+    world.run_for(360)
+    stop = world.job(job_id).stop
+    assert stop is not None
+    assert stop.reason is Reason.QUEUED_TOO_LONG
+    world.stop(job_id)
+    world.work()
+    ask(world, job_id, retry={"on": ["queued_too_long"], "attempts": 5})
+    world.network.faults.replace([])
+    world.run()
+    assert (world.job(job_id).state, world.job(job_id).posts) == (State.STOPPED, 1)
