@@ -129,14 +129,30 @@ def live(
             world.bell.rung.clear()  # the message dies with its worker
 
 
+READS = {
+    "store.waiting_accounts",
+    "store.waiting_lines",
+    "store.earliest_due",
+    "store.waiters",
+    "store.is_pinned",
+    "store.document",
+    "store.counts",
+    "store.dependents",
+    "providers.account",
+    "ledger.view",
+}
+"""A kill after one of these leaves what the call before it left."""
+
+
 def telling(wire: Tripwire) -> Iterator[int]:
-    """The calls at which a kill may tell something new: of rounds in a row in which the same was called and logged,
-    as quiet looks are, those of the first and of the last."""
+    """The calls at which a kill may tell something new: those that leave something behind, and of rounds in a row in
+    which the same was called and logged, as quiet looks are, those of the first and of the last."""
     rounds = wire.rounds
     for at, (begun, told) in enumerate(rounds):
         neighbours = [rounds[each][1] for each in (at - 1, at + 1) if 0 <= each < len(rounds)]
         if len(neighbours) < 2 or any(other != told for other in neighbours):
-            yield from range(begun, rounds[at + 1][0] if at + 1 < len(rounds) else len(wire.calls))
+            end = rounds[at + 1][0] if at + 1 < len(rounds) else len(wire.calls)
+            yield from (call for call in range(begun, end) if wire.calls[call] not in READS)
 
 
 def kill_points(lives: dict[str, Callable[[World], JobId]]) -> list[Any]:
