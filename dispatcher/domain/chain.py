@@ -1,5 +1,6 @@
 """What ties a job to other jobs, and to the application: what it comes after, what it takes, whom it calls."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -10,6 +11,9 @@ from dispatcher.domain.names import Job, Name
 
 OWN_QUEUE = "dispatcher"
 """Where the dispatcher's own messages travel."""
+
+_LONGEST_TEXT = 2000
+"""Characters of one value that a callback carries."""
 
 RequestId = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -77,6 +81,27 @@ def _queue(value: str | None) -> str | None:
     return value
 
 
+def _plain(value: Any) -> Any:
+    """What JSON can hold, and what whoever receives it can read. Said in one sentence, not once for each type."""
+    match value:
+        case None | bool():
+            return value
+        case str() if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("holds half of a character (a lone surrogate): write whole characters")
+        case str() if len(value) <= _LONGEST_TEXT:
+            return value
+        case int() if -(2**63) <= value < 2**63:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str():
+            raise ValueError(f"is longer than {_LONGEST_TEXT} characters")
+        case int() | float():
+            raise ValueError("is no number of 64 bits: write it as text")
+        case _:
+            raise ValueError("must be text, a number, true, false or null")
+
+
 class Callback(_Tie):
     """A Celery task that is sent when the job is over, by its name, as `link` would: at least once, and each time
     under the same task id. May be written as the name alone.
@@ -93,11 +118,7 @@ class Callback(_Tie):
     kwargs: Annotated[
         dict[
             Annotated[str, Field(max_length=100)],
-            Annotated[str, Field(max_length=2000)]
-            | int
-            | Annotated[float, Field(allow_inf_nan=False)]
-            | bool
-            | None,
+            Annotated[str | int | float | bool | None, BeforeValidator(_plain)],
         ],
         Field(max_length=20),
     ] = {}

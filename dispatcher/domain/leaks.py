@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from dispatcher.domain.definition.secrets import strings_of
 from dispatcher.domain.faults import Fault
+from dispatcher.domain.policies.written import as_document, leaves
 from dispatcher.domain.request import JobRequest
 
 _SHORTEST = 8
@@ -25,7 +26,7 @@ def own_secret_faults(request: JobRequest, secrets: Iterable[str]) -> tuple[Faul
     if not any(_in_json(secret) in whole for secret in known):
         return ()
     paths = dict.fromkeys(path for path, text in _texts(request) if any(secret in text for secret in known))
-    return tuple(Fault(path, LEAKS) for path in paths)
+    return tuple(Fault(path, LEAKS) for path in paths or ("request",))
 
 
 def holds_own_secret(text: str, secrets: Iterable[str]) -> bool:
@@ -62,4 +63,6 @@ def _texts(request: JobRequest) -> Iterator[tuple[str, str]]:
         yield from (("callback.kwargs", f"{name}={value}") for name, value in request.callback.kwargs.items())
     for place, take in request.take.items():
         yield "take", f"{place}={take.field}"
+    yield "policy", request.policy or ""
+    yield from ((f"policies.{name}", str(value)) for name, value in leaves(as_document(request.policies)))
     yield from (("after", each.request_id or "") for each in request.after)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from dispatcher.domain.cid import Cid
 from dispatcher.domain.definition.stamp import Stamp
+from dispatcher.domain.fitting import accounts_of
 from dispatcher.domain.ids import AccountName, RemoteAddress
 from dispatcher.domain.job import Job
 from dispatcher.domain.words import State
@@ -79,9 +80,7 @@ def judge(
         return Judged(Verdict.FOREIGN, "it bears no stamp of a dispatcher")
     if job is None:
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {stamp.dispatch_id}, which is not kept here")
-    if found.account not in {job.account, *(attempt.account for attempt in job.earlier)} or (
-        found.cid is not None and found.cid != job.cid
-    ):
+    if found.account not in _accounts(job) or (found.cid is not None and found.cid != job.cid):
         return Judged(Verdict.SUSPECTED, f"it bears the stamp of {job.id}, but is not what that job posted")
     if job.state is State.POSTING:
         return Judged(Verdict.WAKE, f"the post of {job.id} has no answer yet")
@@ -92,6 +91,11 @@ def judge(
     if job.state.is_final:
         return _left_behind(job, now)
     return _twice(found, job, recorded)
+
+
+def _accounts(job: Job) -> set[AccountName]:
+    """Those that it may have been posted from. A post that was given up as lost leaves no attempt behind."""
+    return {job.account, *(attempt.account for attempt in job.earlier), *accounts_of(job.spec)}
 
 
 def _past(found: Unrecorded, job: Job, now: float) -> Judged | None:

@@ -13,12 +13,19 @@ from dispatcher.domain.job import Job
 from dispatcher.domain.money import format_usd
 from dispatcher.domain.planner import upcoming
 
+_FIRST, _LAST = -62135596800.0, 253402300799.0
+"""The years 1 to 9999. What is asked for in a zone's own time may lie a few hours outside of them."""
+
 
 def timestamp(at: float | None) -> str | None:
-    """`2026-11-21T22:00:00Z`."""
+    """`2026-11-21T22:00:00Z`; what no calendar has is told as its first or last second."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(min(max(at, _FIRST), _LAST), UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def next_step(job: Job, now: float, trouble: Trouble | None = None) -> dict[str, Any] | None:

@@ -152,8 +152,9 @@ def _consider(
 
 
 def _whose(parts: Parts, found: Unrecorded) -> Job | None:
-    """The job whose record has its address, which can only be one that is over; else the one whose stamp it bears."""
-    if (job_id := parts.store.find_address(found.address)) is not None:
+    """The job whose record has its address, of a job or an attempt that is over; else the one whose stamp it bears."""
+    address = found.address
+    if (job_id := parts.store.find_address(address) or parts.store.find_past_address(address)) is not None:
         return parts.store.load(job_id)
     return None if found.stamp is None else parts.store.load(JobId(found.stamp.dispatch_id))
 

@@ -211,6 +211,10 @@ class JobStore(DeadLetterStore, MendingStore, Protocol):
         """The job that has this address on the network now."""
         ...
 
+    def find_past_address(self, address: RemoteAddress) -> JobId | None:
+        """The job of which an earlier attempt had this address."""
+        ...
+
     def exposure(self, account: AccountName) -> Exposure:
         """What the account's live jobs can still cost."""
         ...

@@ -156,7 +156,11 @@ def test_a_job_begins_only_when_all_are_over_as_they_had_to(ups: dict[JobId, tup
         ({"callback": "a b"}, "callback.task", "match pattern"),
         ({"callback": "dispatcher.stop"}, "callback.task", "dispatcher's own tasks"),
         ({"callback": {"task": "a", "queue": "dispatcher"}}, "callback.queue", "own queue"),
-        ({"callback": {"task": "a", "kwargs": {"x": float("inf")}}}, None, "finite"),
+        ({"callback": {"task": "a", "kwargs": {"x": float("inf")}}}, "callback.kwargs.x", "no number of 64"),
+        ({"callback": {"task": "a", "kwargs": {"x": 10**5000}}}, "callback.kwargs.x", "write it as text"),
+        ({"callback": {"task": "a", "kwargs": {"x": [1]}}}, "callback.kwargs.x", "must be text, a number"),
+        ({"callback": {"task": "a", "kwargs": {"x": "y" * 2001}}}, "callback.kwargs.x", "2000 characters"),
+        ({"callback": {"task": "a", "kwargs": {"x": "\ud800"}}}, "callback.kwargs.x", "half of a"),
         ({"callback": {"task": "a", "kwargs": {"x": TOKEN}}}, "callback.kwargs.x", "looks like a secret"),
     ],
 )
@@ -166,6 +170,7 @@ def test_wrong_ties_are_refused_where_they_stand(
     with pytest.raises(InvalidRequest) as refused:
         request(definition=definition(), **fields)
     found = [fault for fault in refused.value.faults if path in (None, fault.path)]
+    assert "kwargs" not in str(path) or len(refused.value.faults) == 1, "said once"
     assert any(message in fault.message for fault in found), refused.value.faults
     assert TOKEN not in str(refused.value)
 

@@ -13,6 +13,7 @@ from dispatcher.domain.ids import AccountName, RemoteAddress
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.outcome import Outcome
+from dispatcher.domain.policies import Place, Policies
 from dispatcher.domain.retrying import ended as attempt_ended
 from dispatcher.domain.strays import PATIENCE, Judged, Recorded, Unrecorded, Verdict, judge
 from dispatcher.domain.words import Operation, Phase, Reason, State
@@ -208,3 +209,15 @@ def test_what_an_earlier_attempt_left_on_another_account_is_stopped_there() -> N
     job = apply(job, posted(job, at=T0 + 150).model_copy(update={"address": "4" * 44}))
     assert (job.account, judged(job).verdict) == ("spare", Verdict.DUPLICATE)
     assert judged(job, account=AccountName("third")).verdict is Verdict.SUSPECTED
+
+
+def test_a_post_that_was_given_up_at_a_place_before_this_one_is_stopped_there_once_it_lands() -> None:
+    """Its place became too dear while it was looked for, and the job went on to another account."""
+    place = {"market": "nvidia-3060", "account": "spare"}
+    here = running_job()
+    policies = Policies.model_validate({"retry": {"elsewhere": [place]}})
+    spec = here.spec.model_copy(update={"policies": policies})
+    job = here.model_copy(update={"spec": spec, "place": 1, "site": Place.model_validate(place)})
+    assert (job.account, job.earlier) == ("spare", ())
+    assert judged(job, OLDER).verdict is Verdict.DUPLICATE
+    assert judged(job, OLDER, account=AccountName("third")).verdict is Verdict.SUSPECTED

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -230,6 +231,8 @@ def test_nothing_of_the_definition_is_shown() -> None:
         (0, "1970-01-01T00:00:00Z"),
         (T0, "2027-01-15T08:00:00Z"),
         (T0 + 0.999, "2027-01-15T08:00:00Z"),
+        (datetime.fromisoformat("9999-12-31T23:59:59-12:00").timestamp(), "9999-12-31T23:59:59Z"),
+        (datetime.fromisoformat("0001-01-01T00:00:00+12:00").timestamp(), "0001-01-01T00:00:00Z"),
     ],
 )
 def test_times_are_in_utc_and_whole_seconds(at: float | None, text: str | None) -> None:

@@ -36,8 +36,12 @@ PLACE = "definition.ops[0].args.cmd[1]"
         (asked(labels={"note": f"{KEY}."}), "labels"),
         (asked(request_id=f"order {PASSWORD}"), "request_id"),
         (asked(account=KEY), "account"),
+        (
+            asked(policies={"retry": {"elsewhere": [{"market": "nvidia-3060", "account": KEY}]}}),
+            "policies.retry.elsewhere",
+        ),
     ],
-    ids=["key in definition", "password in definition", "label", "request id", "account"],
+    ids=["key in definition", "password in definition", "label", "request id", "account", "place"],
 )
 def test_our_own_secrets_are_refused_even_where_allowed(request_: JobRequest, path: str) -> None:
     world = World()

@@ -8,9 +8,12 @@ import pytest
 from dispatcher.domain import events as ev
 from dispatcher.domain.job import Ending
 from dispatcher.domain.lifecycle import apply
-from dispatcher.domain.words import Reason, State
+from dispatcher.domain.outcome import Outcome
+from dispatcher.domain.retrying import ended
+from dispatcher.domain.words import FollowUp, Phase, Reason, State
 from dispatcher.engine.reconcile import reconcile
 from dispatcher.engine.strays import stop_by_hand
+from dispatcher.ports.store import Next
 from dispatcher.simulator.fault_plan import parse_plan
 from tests.engine.audit import remotes
 from tests.engine.listing import (
@@ -251,3 +254,31 @@ def test_a_stop_beside_a_takeover_ends_both(stop_first: bool) -> None:
     assert [stray.kind for stray in looked(world).strays] == ["orphan"]
     assert all(job.over for job in world.network)
     world.check_log(job_id)
+
+
+def test_an_attempt_that_lives_on_beside_the_next_one_is_an_orphan_even_without_a_stamp() -> None:
+    """An end that the network did not share: two of one job, both paid."""
+    world = World()
+    with_listing(world)
+    retry = {"on": ["host_quit"], "backoff": "1s"}
+    job_id = world.enqueue(definition(**LONG), timeout="4h", policies={"retry": retry})
+    world.run_for(60)
+    first, store, now = address_of(world, job_id), world.parts.store, world.clock.at
+    claim = store.claim(job_id, now=now, lease=30)
+    assert claim is not None
+    quits = Outcome(State.FAILED, Reason.HOST_QUIT)
+    assert claim.job.remote is not None
+    seen = claim.job.remote.model_copy(update={"phase": Phase.HOST_QUIT})
+    end = ended(claim.job.model_copy(update={"remote": seen}), quits, now)
+    assert isinstance(end, ev.AttemptEnded)
+    store.release(claim, apply(claim.job, end), [end], now=now, due=Next(now, FollowUp.DISPATCH), retention=1)
+    world.run_for(60)
+    assert world.job(job_id).state is State.RUNNING
+    assert not remote(world, first).over
+    assert looked(world).strays == [], "the end gets time to show"
+    world.run_for(120)
+    assert [(stray.kind, stray.address, stray.outcome) for stray in looked(world).strays] == [
+        ("orphan", first, "ended")
+    ]
+    assert remote(world, first).over
+    assert not remote(world, address_of(world, job_id)).over

@@ -110,4 +110,11 @@ def test_a_job_whose_next_attempt_another_account_pays_moves_there(store: JobSto
     assert (told(store), told(store, "spare")) == ((0, "0.00", "0.00", 0), (1, "0.30", "2.00", 0))
     assert store.exposed_accounts() == [account("spare")]
     assert store.find_address(ADDRESS) is None
+    assert store.find_past_address(ADDRESS) == job.id
     assert store.load(job.id) == job
+
+    in_store(store, job.id, ended(T0), T0)
+    assert store.find_past_address(ADDRESS) == job.id
+    store.take_due(now=T0 + DAY + 1, limit=0, grace=1)
+    assert store.load(job.id) is None
+    assert store.find_past_address(ADDRESS) is None

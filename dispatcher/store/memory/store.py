@@ -169,6 +169,11 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
             jobs = (entry.job for entry in self._jobs.values() if entry.job.remote is not None)
             return next((job.id for job in jobs if job.remote and job.remote.address == address), None)
 
+    def find_past_address(self, address: RemoteAddress) -> JobId | None:
+        with self._lock:
+            jobs = (entry.job for entry in self._jobs.values() if entry.job.earlier)
+            return next((job.id for job in jobs if any(a.address == address for a in job.earlier)), None)
+
     def exposure(self, account: AccountName) -> Exposure:
         with self._lock:
             jobs = [entry.job for entry in self._jobs.values() if entry.job.account == account]

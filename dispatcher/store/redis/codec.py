@@ -39,6 +39,7 @@ def _facts(job: Job) -> str:
     facts = {
         "account": job.account,
         "address": job.remote.address if job.remote else "",
+        "past": " ".join(attempt.address for attempt in job.earlier if attempt.address is not None),
         "reason": job.reason if risk else "",
         "live": 1 if risk else 0,
         "committed": risk.committed if risk else 0,

@@ -162,6 +162,10 @@ class RedisStore(DeadLetters, Mending):
         found = self._db.ask("HGET", self._db.key("addresses"), address)
         return None if found is None else JobId(text(found))
 
+    def find_past_address(self, address: RemoteAddress) -> JobId | None:
+        found = self._db.ask("HGET", self._db.key("addresses", "past"), address)
+        return None if found is None else JobId(text(found))
+
     def exposure(self, account: AccountName) -> Exposure:
         fields = ("live", "committed", "allowed", "unlimited")
         answer = self._db.ask("HMGET", self._db.key("exposure", account), *fields)

@@ -9,6 +9,7 @@ local agenda = prefix .. ':agenda'     -- sorted set: job -> when it falls due
 local ended = prefix .. ':ended'       -- sorted set: job that is over -> when it is forgotten
 local requests = prefix .. ':requests' -- hash: request id -> job
 local addresses = prefix .. ':addresses' -- hash: address on the network -> job
+local past = prefix .. ':addresses:past' -- hash: address of an attempt that is over -> job
 local accounts = prefix .. ':waiting'  -- set: lines in which jobs wait for money; one is an account's name
 local exposing = prefix .. ':exposed'  -- set: accounts that have jobs which are not over
 local reasons = prefix .. ':reasons'   -- hash: reason -> how many jobs that are not over are where they are for it
@@ -19,8 +20,8 @@ local log_at_most, log_at_last = 2000, 4000
 local repeated = {waited = true, woken = true, call_undecided = true, observed = true}
 
 -- hash: job (JSON), definition, result, state, final, created, fingerprint, request, follow_up, waits, short,
---       token, lease_until, last, answer, commanded, woken, address, exposed, reason, after (ids); and of turns that failed:
---       crashes, lapses, rests_until, trouble (JSON), failures, dead, dropped
+--       token, lease_until, last, answer, commanded, woken, address, exposed, reason, after (ids), past (addresses);
+--       and of turns that failed: crashes, lapses, rests_until, trouble (JSON), failures, dead, dropped
 local function job_key(id) return prefix .. ':job:' .. id end
 
 -- list: events (JSON), the oldest first
@@ -81,11 +82,12 @@ end
 -- Puts a record in place and keeps the indexes with it. It is described by ARGV[1] to ARGV[8]:
 --   1 job id        2 job (JSON)                3 state      4 '1' if the state is final
 --   5 line in which it waits for money, or ''   6 its rank   7 US dollars that are missing
---   8 facts (JSON): account, address on the network or '', live, committed, allowed (see add_exposure), reason
+--   8 facts (JSON): account, address on the network or '', those of earlier attempts with blanks between them, live,
+--     committed, allowed (see add_exposure), reason
 -- The hash must have `created` already.
 local function put_record()
   local id, state, account = ARGV[1], ARGV[3], ARGV[5]
-  local was = redis.call('HMGET', job_key(id), 'state', 'waits', 'created', 'exposed', 'address')
+  local was = redis.call('HMGET', job_key(id), 'state', 'waits', 'created', 'exposed', 'address', 'past')
   local facts = cjson.decode(ARGV[8])
   local exposed = table.concat({whole(facts.live), whole(facts.committed), whole(facts.allowed), facts.account}, ':')
   if was[4] ~= exposed then
@@ -100,6 +102,10 @@ local function put_record()
   if (was[5] or '') ~= facts.address then
     if was[5] and was[5] ~= '' then redis.call('HDEL', addresses, was[5]) end
     if facts.address ~= '' then redis.call('HSET', addresses, facts.address, id) end
+  end
+  if (was[6] or '') ~= facts.past then
+    for address in string.gmatch(facts.past, '%S+') do redis.call('HSET', past, address, id) end
+    redis.call('HSET', job_key(id), 'past', facts.past)
   end
   if was[1] ~= state then
     if was[1] then redis.call('ZREM', state_key(was[1]), id) end
@@ -181,13 +187,14 @@ end
 -- Forgets a bounded number of jobs whose retention is over.
 local function purge(now)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ended, '-inf', now, 'LIMIT', 0, purged_at_once)) do
-    local job = redis.call('HMGET', job_key(id), 'state', 'request', 'waits', 'exposed', 'address')
+    local job = redis.call('HMGET', job_key(id), 'state', 'request', 'waits', 'exposed', 'address', 'past')
     if job[1] then redis.call('ZREM', state_key(job[1]), id) end
     if job[2] and job[2] ~= '' then redis.call('HDEL', requests, job[2]) end
     if job[3] and job[3] ~= '' then stop_waiting(id, job[3]) end
     if job[4] then add_exposure(job[4], -1) end
     count_reason(redis.call('HGET', job_key(id), 'reason'), -1)
     if job[5] and job[5] ~= '' then redis.call('HDEL', addresses, job[5]) end
+    for address in string.gmatch(job[6] or '', '%S+') do redis.call('HDEL', past, address) end
     redis.call('ZREM', agenda, id)
     redis.call('ZREM', ended, id)
     local upstreams = redis.call('HGET', job_key(id), 'after') or ''
