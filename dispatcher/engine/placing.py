@@ -65,7 +65,7 @@ def hold_credit(parts: Parts, job: Job) -> ev.Event:
 def _passed(parts: Parts, job: Job, reason: Reason, detail: str, *, awaited: bool = False) -> ev.Event:
     now = parts.clock.now()
     passed = passed_over(job, reason, detail, now, awaited=awaited)
-    if isinstance(passed, ev.Moved) and job.lost_hold is not None:
+    if job.lost_hold is not None:
         # Of a post that did not land, which is saved by now; the next place may be paid from another account.
         parts.ledger.void(job.account, job.lost_hold)
     return passed or ended(job, Outcome(State.REJECTED, reason, detail=detail), now)

@@ -7,26 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.domain import events as ev
 from dispatcher.domain.definition.stamp import Stamp
 from dispatcher.domain.ids import AccountName, RemoteAddress
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
+from dispatcher.domain.outcome import Outcome
+from dispatcher.domain.retrying import ended as attempt_ended
 from dispatcher.domain.strays import PATIENCE, Judged, Recorded, Unrecorded, Verdict, judge
-from dispatcher.domain.words import Phase, State
+from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain.made import (
     ADDRESS,
     CID,
     JOB_ID,
     RESULT,
     T0,
+    after,
     ended_job,
     extending_job,
+    held,
     held_job,
+    intended,
     job_in,
     observed,
     ordered_stop,
     over_job,
     pinned_job,
+    posted,
     posting_job,
     queued_job,
     running_job,
@@ -151,3 +158,53 @@ def test_a_job_that_was_seen_to_be_over_is_not_what_keeps_its_second_one_alive()
     job = running_job()
     over = apply(job, observed(job, Phase.DONE, at=T0 + 10, ended_at=T0 + 5))
     assert judged(over, Recorded(alive=True, listed_at=T0 + 10)).verdict is Verdict.DUPLICATE
+
+
+def retried(*, posted_again: bool) -> Job:
+    """Its first attempt, at ADDRESS, was over at T0 + 110; the second one is at another address, or not posted yet."""
+    job = over_job(policies={"retry": {"on": ["failed"]}})
+    end = Outcome(State.FAILED, Reason.EXIT_CODE, 3)
+    job = apply(job, attempt_ended(job, end, T0 + 110))
+    if not posted_again:
+        return job
+    job = after(job, held(job), ev.Pinned(at=T0 + 150, known=True))
+    job = apply(job, intended(job, Operation.POST))
+    return apply(job, posted(job, at=T0 + 150).model_copy(update={"address": "4" * 44}))
+
+
+AGAIN = Recorded(alive=True, listed_at=T0 + 150)
+
+
+@pytest.mark.parametrize(
+    ("job", "recorded", "found", "now", "verdict"),
+    [
+        # The attempt that is known to be over: a list that lags, or it lives all the same. It is never gone on with.
+        (retried(posted_again=True), AGAIN, {"address": ADDRESS}, T0 + 200, Verdict.WAIT),
+        (retried(posted_again=True), AGAIN, {"address": ADDRESS}, NOW, Verdict.ORPHAN),
+        (retried(posted_again=True), AGAIN, {"address": ADDRESS, "stamp": None}, NOW, Verdict.ORPHAN),
+        (retried(posted_again=False), None, {"address": ADDRESS}, T0 + 200, Verdict.WAIT),
+        (retried(posted_again=False), None, {"address": ADDRESS}, NOW, Verdict.ORPHAN),
+        # One that nobody knows, of the time of the first attempt.
+        (retried(posted_again=True), AGAIN, {"listed_at": T0 + 20}, NOW, Verdict.DUPLICATE),
+        (retried(posted_again=True), AGAIN, {"listed_at": T0 + 20}, T0 + 100, Verdict.WAIT),
+        (retried(posted_again=False), None, {"listed_at": T0 + 20}, NOW, Verdict.ORPHAN),
+        # A second one of this attempt.
+        (retried(posted_again=True), AGAIN, {"listed_at": T0 + 140}, NOW, Verdict.ADOPT),
+        (retried(posted_again=True), AGAIN, {"listed_at": T0 + 160}, NOW, Verdict.DUPLICATE),
+    ],
+)
+def test_what_earlier_attempts_left(
+    job: Job, recorded: Recorded | None, found: dict[str, Any], now: float, verdict: Verdict
+) -> None:
+    assert judged(job, recorded, now=now, **found).verdict is verdict
+
+
+def test_what_an_earlier_attempt_left_on_another_account_is_stopped_there() -> None:
+    place = {"market": "nvidia-3060", "account": "spare"}
+    job = over_job(policies={"retry": {"on": ["failed"], "elsewhere": [place]}})
+    job = apply(job, attempt_ended(job, Outcome(State.FAILED, Reason.EXIT_CODE, 3), T0 + 110))
+    job = after(job, held(job), ev.Pinned(at=T0 + 150, known=True))
+    job = apply(job, intended(job, Operation.POST))
+    job = apply(job, posted(job, at=T0 + 150).model_copy(update={"address": "4" * 44}))
+    assert (job.account, judged(job).verdict) == ("spare", Verdict.DUPLICATE)
+    assert judged(job, account=AccountName("third")).verdict is Verdict.SUSPECTED

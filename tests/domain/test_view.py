@@ -128,6 +128,9 @@ def test_what_is_shown_of_a_running_job() -> None:
         "ran_for": "1m30s",
         "timeout": "30m",
         "runtime_at_most": "50m",
+        "attempt": 1,
+        "attempts_at_most": 1,
+        "earlier": [],
         "posts": 1,
         "extends": 0,
         "exit_code": None,
@@ -135,6 +138,7 @@ def test_what_is_shown_of_a_running_job() -> None:
         "cost": {
             "rate_per_hour_usd": "3.600",
             "so_far_usd": "0.090",
+            "earlier_usd": "0.000",
             "committed_usd": "1.800",
             "allowed_usd": "3.000",
             "settled_usd": None,
@@ -163,6 +167,7 @@ def test_what_is_shown_of_a_job_that_is_over() -> None:
     shown = view(ended_job(State.FAILED), T0 + 1e6)
     assert shown["ended_at"] == "2027-01-15T08:02:00Z"
     assert (shown["ran_for"], shown["deadline"], shown["exit_code"]) == ("1m40s", None, 0)
+    assert shown["cost"].pop("earlier_usd") == "0.000"
     assert set(shown["cost"].values()) == {"3.600", "0.100"}
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.ids import AccountName, HoldId, IdempotencyKey, JobId, MarketAddress, RemoteAddress
-from dispatcher.domain.job import Call, Job, Quote
+from dispatcher.domain.job import Call, Ending, Job, Quote
 from dispatcher.domain.lifecycle import apply
-from dispatcher.domain.words import Operation
+from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.ports.store import Exposure, JobStore
 from tests.store.records import DAY, T0, account, added, ended, in_store
 
@@ -88,3 +88,26 @@ def test_a_repeated_record_counts_once(store: JobStore, name: str) -> None:
         in_store(store, JobId(job.id), ev.Waited(at=T0, reason=job.reason), T0)
     assert store.exposure(AccountName("default")).jobs == 1
     assert store.exposure(AccountName(name)).jobs == (1 if name == "default" else 0)
+
+
+def test_a_job_whose_next_attempt_another_account_pays_moves_there(store: JobStore) -> None:
+    place = {"market": "m-two", "account": "spare"}
+    policies = {"stop": {"max_cost": "2"}, "retry": {"on": ["failed"], "elsewhere": [place]}}
+    job = posted(store, added(store, 1, policies=policies))
+    assert (told(store), told(store, "spare")) == ((1, "1.25", "2.00", 0), (0, "0.00", "0.00", 0))
+    over = ev.AttemptEnded(
+        at=T0,
+        attempt=1,
+        state=State.FAILED,
+        reason=Reason.EXIT_CODE,
+        ending=Ending(at=T0),
+        settled=Decimal("0.3"),
+        why="retry.on failed",
+        place=1,
+        retry_at=T0 + 30,
+    )
+    job = in_store(store, job.id, over, T0)
+    assert (told(store), told(store, "spare")) == ((0, "0.00", "0.00", 0), (1, "0.30", "2.00", 0))
+    assert store.exposed_accounts() == [account("spare")]
+    assert store.find_address(ADDRESS) is None
+    assert store.load(job.id) == job

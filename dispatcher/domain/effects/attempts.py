@@ -70,7 +70,7 @@ def moved(job: Job, event: ev.Moved) -> dict[str, Any]:
 def all_passed(job: Job) -> dict[str, Any]:
     """No place is to be had now: the next round begins where this one did."""
     first = (job.place - job.passed) % len(job.spec.places())
-    return {"place": first, "site": site(job.spec, first), "passed": 0, "awaited": False}
+    return {"place": first, "site": site(job.spec, first), "passed": 0, "awaited": False, "lost_hold": None}
 
 
 def released(event: ev.Released) -> dict[str, Any]:
