@@ -91,6 +91,7 @@ def _hold(
             cap=None if budget is None else max(budget - job.spend.earlier, Decimal(0)),
             ahead=_ahead(parts, job) if in_line else (),
             takes=takes,
+            attempt=job.attempt,
         )
 
     held = ask(takes)

@@ -156,6 +156,7 @@ class Ledger(Protocol):
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
         takes: HoldId | None = None,
+        attempt: int | None = None,
     ) -> Held | Short | Over | Frozen:
         """Set `amount` aside if it is available and every budget allows it. A hold that is there already is kept, at
         its amount.
@@ -164,7 +165,9 @@ class Ledger(Protocol):
         before this job in line, and what they wait for. Whoever of them fits, and has no open hold yet, goes first.
         `takes`: the job's open hold whose place this one takes, if it is there, in the same step: only what it is
         larger by has to be available. It may be the hold itself, which gets the new amount. If it cannot be had, that
-        hold stays as it is. Raises `Bug` if no balance was ever put.
+        hold stays as it is. `attempt`: for which attempt of the job it is; nothing is set aside for one that is
+        settled, as for a job that is: whoever asks lost its lease long ago. Raises `LeaseLost` then, and `Bug` if no
+        balance was ever put.
         """
         ...
 

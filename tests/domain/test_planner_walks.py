@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Begin, EndExtends, Nothing, OrderStop, Send, Wait, Warn
-from dispatcher.domain.costs import costs
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import replay
 from dispatcher.domain.planner import agenda, plan
 from dispatcher.domain.view import view
 from dispatcher.domain.words import Operation, Reason, State
+from tests.domain import made
 from tests.domain.made import T0, enqueued
 from tests.domain.walk import Walk
 
@@ -43,6 +44,10 @@ def moments(earliest: int, latest: int) -> st.SearchStrategy[datetime]:
 ENDS = ["failed", "exit_code", "host_quit", "timed_out", "queued_too_long", "no_result", "refused"]
 SHARES = st.floats(0.01, 0.99)
 BUDGETS = st.decimals("0.05", 20, places=4)
+ELSEWHERE: list[dict[str, Any]] = [
+    {"market": "nvidia-a100", "max_rate_per_hour": "4"},
+    {"market": "nvidia-3060", "account": "spare"},
+]
 POLICIES = st.fixed_dictionaries(
     {
         "extend": st.none()
@@ -62,6 +67,7 @@ POLICIES = st.fixed_dictionaries(
                     "on": st.lists(st.sampled_from(ENDS), max_size=4, unique=True),
                     "attempts": st.integers(2, 5),
                     "backoff": seconds(1, 100),
+                    "elsewhere": st.sampled_from([[], ELSEWHERE, ELSEWHERE[:1]]),
                     "rapid": st.fixed_dictionaries({"halt_after": st.integers(1, 4)}),
                 }
             )
@@ -75,6 +81,7 @@ POLICIES = st.fixed_dictionaries(
                 ),
                 "max_cost": now_and_then(BUDGETS),
                 "queued_longer_than": now_and_then(seconds(1, 5000)),
+                "budget": now_and_then(st.just("account:default")),
             }
         ),
         "credit": st.fixed_dictionaries(
@@ -141,9 +148,14 @@ def check_decision(walk: Walk, job: Job, at: float, action: Action) -> None:
         assert not (isinstance(action, Send) and ":extend:" in action.key)
 
 
-def check_record(job: Job, now: float) -> None:
+def at_most(limits: list[Any]) -> Any:
+    """The widest of the limits that ever held: a change forbids nothing that was paid before. None: there was none."""
+    return None if None in limits else max(limits)
+
+
+def check_record(walk: Walk) -> None:
     """What was reserved and allowed stays within the policies, and the figures fit together."""
-    policies = job.spec.policies
+    job, now = walk.job, walk.now
     under_way = job.call if job.call is not None and job.call.operation is not Operation.STOP else None
     # What a stop took the place of may have landed all the same.
     committed = (
@@ -152,7 +164,7 @@ def check_record(job: Job, now: float) -> None:
         + job.spend.doubtful
         + (under_way.amount if under_way else Decimal(0))
     )
-    if (most := policies.max_cost()) is not None:
+    if (most := at_most([policies.max_cost() for policies in walk.policies])) is not None:
         assert committed <= most
     found = costs(job, now)
     assert 0 <= found.so_far <= found.committed
@@ -161,12 +173,12 @@ def check_record(job: Job, now: float) -> None:
 
 def check_network(walk: Walk) -> None:
     """The network was asked for no more than the policies allow, and the record promises no more than it gives."""
-    network, policies = walk.network, walk.job.spec.policies
-    if (most := policies.max_cost()) is not None:
+    network = walk.network
+    if (most := at_most([policies.max_cost() for policies in walk.policies])) is not None:
         assert network.reserved + walk.job.spend.earlier <= most
-    if (longest := policies.max_runtime()) is not None:
+    if (longest := at_most([policies.max_runtime() for policies in walk.policies])) is not None:
         assert network.timeout <= longest
-    extend = policies.extend
+    extend = walk.job.spec.policies.extend if len(walk.policies) == 1 else None
     if extend is not None and extend.until is not None and walk.job.extends and walk.job.remote is not None:
         # Reckoned from the posting for what was added before a host took the job.
         assert walk.job.remote.posted_at + network.timeout <= extend.until.timestamp() + 1
@@ -177,7 +189,8 @@ def check_network(walk: Walk) -> None:
 def walked(policies: dict[str, Any], timeout: int, seed: int, faults: int, commands: int) -> Walk:
     """A walk to its end, checked at every step."""
     spec: dict[str, Any] = {name: value for name, value in policies.items() if value is not None}
-    walk = Walk(enqueued(policies=spec, timeout=timedelta(seconds=timeout)), seed, faults)
+    ties: dict[str, Any] = {"after": [made.JOB_ID[:-1] + "9"]} if seed % 4 == 0 else {}
+    walk = Walk(enqueued(policies=spec, timeout=timedelta(seconds=timeout), **ties), seed, faults)
     moments: Counter[float] = Counter()
     for number in range(STEPS):
         if commands > 0 and number % 17 == seed % 17:
@@ -186,7 +199,7 @@ def walked(policies: dict[str, Any], timeout: int, seed: int, faults: int, comma
         job, at = walk.job, walk.now
         action = walk.step()
         check_decision(walk, job, at, action)
-        check_record(walk.job, walk.now)
+        check_record(walk)
         check_network(walk)
         moments[at] += 1
         assert moments[at] <= AT_ONE_MOMENT, f"goes round in a circle: {walk.actions[-AT_ONE_MOMENT:]}"
@@ -246,6 +259,7 @@ def drawn(chance: Random) -> dict[str, Any]:
         **maybe(until=datetime.fromtimestamp(T0 + chance.choice([60, 3000, 9000]), UTC)),
     }
     at = datetime.fromtimestamp(T0 + chance.choice([60, 900, 7500]), UTC)
+    places = maybe(elsewhere=ELSEWHERE)
     return {
         **({"extend": extend} if chance.random() < 0.6 else {}),
         "stop": maybe(
@@ -253,10 +267,14 @@ def drawn(chance: Random) -> dict[str, Any]:
             at=at,
             max_cost="1.5",
             queued_longer_than="5m",
+            budget="account:default",
             soft={"warn": chance.choice([0.2, 0.9]), "no_extends": chance.choice([0.1, 0.7])},
         ),
         "credit": maybe(when_short="fail", wait_at_most=chance.choice(["1m", "2h"])),
-        **maybe(retry={"on": chance.sample(ENDS, 3), "attempts": chance.randint(2, 5), "backoff": "20s"}),
+        **maybe(quantum="20m"),
+        **maybe(
+            retry={"on": chance.sample(ENDS, 3), "attempts": chance.randint(2, 5), "backoff": "20s", **places}
+        ),
     }
 
 
@@ -267,20 +285,13 @@ def test_a_thousand_walks_come_by_every_end_and_every_kind_of_event() -> None:
     for seed in range(1000):
         chance = Random(seed)
         walk = walked(
-            drawn(chance), chance.randint(60, 4000), seed, chance.randint(0, 40), chance.randint(0, 3)
+            drawn(chance), chance.randint(60, 4000), seed, chance.randint(0, 40), chance.randint(0, 5)
         )
         kinds |= {event.kind for event in walk.log}
         ends.add((walk.job.state, walk.job.reason))
         lengths.append(len(walk.actions))
     every = {kind.model_fields["kind"].default for kind in ev.Event.__args__}
     beyond = {"adopted"}  # a walk's network never has a job twice
-    beyond |= {
-        "policies_changed",
-        "policies_kept",
-        "budget_used_up",
-        "released",
-        "moved",
-    }
     assert kinds == every - beyond
     assert {state for state, _ in ends} == {state for state in State if state.is_final}
     assert len(ends) >= 14

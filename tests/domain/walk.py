@@ -10,6 +10,7 @@ every walk ends.
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
+from typing import Any, Final
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import (
@@ -29,15 +30,19 @@ from dispatcher.domain.actions import (
     OrderStop,
     Park,
     Pin,
+    Release,
     Send,
     TakeExtended,
     Wait,
     Warn,
 )
+from dispatcher.domain.changing import change
 from dispatcher.domain.costs import extension_refusal, final_cost, first_seconds, highest_rate
+from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import price, price_at_most
 from dispatcher.domain.outcome import Outcome, RunReport, outcome
+from dispatcher.domain.placing import passed_over
 from dispatcher.domain.planner import plan
 from dispatcher.domain.retrying import ended
 from dispatcher.domain.rules.pace import call_retry
@@ -45,6 +50,22 @@ from dispatcher.domain.unkeyed import resolution_refusal
 from dispatcher.domain.words import Operation, Phase, Reason, State
 from tests.domain import made
 from tests.domain.made import RATE, RESULT, T0
+
+CHANGES: Final[list[dict[str, Any]]] = [
+    {"extend": {"by": "5m", "max_times": 3}},
+    {"extend": None},
+    {"quantum": "10m"},
+    {"quantum": None},
+    {"stop": {"after": "20m"}},
+    {"stop": {"max_cost": "1"}},
+    {"stop": {"max_cost": "0.1", "soft": {"warn": 0.5, "no_extends": 0.5}}},
+    {"stop": None},
+    {"retry": {"on": ["failed", "timed_out"], "attempts": 4, "elsewhere": [{"market": "nvidia-a100"}]}},
+    {"retry": {"elsewhere": []}},
+    {"retry": None},
+    {"credit": {"when_short": "wait", "max_rate_per_hour": "5"}},
+]
+"""What operators lay upon a job's policies."""
 
 
 @dataclass
@@ -93,6 +114,8 @@ class Walk:
         self.always: tuple[Operation, str] | None = None
         """A fault that every call of this kind meets, for ever."""
         self.network = self._fate()
+        self.policies = [enqueued.spec.policies]
+        """All that it was ever under."""
         self.over: list[Network] = []
         """Those of earlier attempts."""
 
@@ -140,7 +163,9 @@ class Walk:
         if self.job.call is not None and self.job.call.search is not None and self._chance.random() < 0.3:
             self._resolve()
             return
-        match self._chance.choice(["stop", "extend", "extend", "retry", "mended"]):
+        match self._chance.choice(["stop", "extend", "extend", "retry", "mended", "policies", "policies"]):
+            case "policies":
+                self.happen(*self._changed())
             case "stop" if self.job.stop is None:
                 self.happen(made.ordered_stop(at=self.now))
             case "extend":
@@ -156,6 +181,20 @@ class Walk:
                 self.happen(ev.Mended(at=self.now, what="it was not on the agenda"))
             case _:
                 pass
+
+    def _changed(self) -> list[ev.Event]:
+        """Policies are laid upon those that the job has, as the engine does it."""
+        part = self._chance.choice(CHANGES)
+        try:
+            found = change(self.job, part, self.now)
+        except InvalidRequest as e:
+            return [ev.PoliciesKept(at=self.now, detail=str(e), by="tester")]
+        if not found.changed:
+            return []
+        place = None if found.place == self.job.place else found.place
+        self.policies.append(found.policies)
+        policies, changed = found.policies, found.changed
+        return [ev.PoliciesChanged(at=self.now, policies=policies, changed=changed, by="tester", place=place)]
 
     def _resolve(self) -> None:
         """A person says what became of a post in doubt: the truth, or another job's address."""
@@ -180,8 +219,12 @@ class Walk:
     def _done(self, action: Action) -> list[ev.Event]:
         job, now = self.job, self.now
         match action:
+            case Release():
+                return [self._released()]
             case HoldCredit():
                 if self._goes_wrong():
+                    if self._chance.random() < 0.5:
+                        return self._passed()
                     return self._waits(self._chance.choice([Reason.AWAITING_CREDIT, Reason.AWAITING_NETWORK]))
                 if first_seconds(job.spec, RATE, now, job.spend.earlier) == 0:
                     return self._ended(State.REJECTED, Reason.MAX_COST)
@@ -199,7 +242,7 @@ class Walk:
             case Send():
                 return self._send()
             case Look():
-                return [self._look()]
+                return [self._look(), *self._budget()]
             case FindPosted():
                 return [self._find()]
             case Adopt(address):
@@ -230,6 +273,26 @@ class Walk:
                 return self._ended(state, reason)
             case _:
                 raise AssertionError(f"there is nothing to do in {action}")
+
+    def _released(self) -> ev.Event:
+        """The jobs before it are over, or not yet; or one of them ended badly."""
+        if self._goes_wrong():
+            if self._chance.random() < 0.2:
+                return self._ended(State.REJECTED, Reason.UPSTREAM)[0]
+            return made.waited(Reason.AWAITING_JOBS, at=self.now)
+        return ev.Released(at=self.now, cid=made.CID)
+
+    def _passed(self) -> list[ev.Event]:
+        """The place asks for too much: the next one is asked, or none is left."""
+        awaited = self._chance.random() < 0.7
+        passed = passed_over(self.job, Reason.TOO_DEAR, "dear", self.now, awaited=awaited)
+        return self._ended(State.REJECTED, Reason.TOO_DEAR) if passed is None else [passed]
+
+    def _budget(self) -> list[ev.Event]:
+        scope = self.job.spec.policies.stop.budget
+        if scope is None or self.job.budget_used_up == scope or not self._goes_wrong():
+            return []
+        return [ev.BudgetUsedUp(at=self.now, scope=scope, detail="nothing is left")]
 
     def _begin_extension(self, seconds: int) -> list[ev.Event]:
         if self._goes_wrong():

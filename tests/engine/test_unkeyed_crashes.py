@@ -16,7 +16,7 @@ from dispatcher.domain.ids import JobId
 from dispatcher.domain.money import price
 from dispatcher.domain.words import State
 from tests.engine.audit import audit
-from tests.engine.test_crashes import RATE, Killed, Tripwire, live, wired
+from tests.engine.test_crashes import RATE, Killed, Tripwire, live, telling, wired
 from tests.engine.test_unkeyed import unkeyed
 from tests.world import World, definition
 
@@ -53,15 +53,15 @@ def worlds(faults: str) -> Callable[[], World]:
 
 
 @cache
-def undisturbed(faults: str) -> tuple[str, ...]:
+def kill_points(faults: str) -> tuple[tuple[int, str], ...]:
     wire = Tripwire()
     live(extended_once, wire, worlds(faults))
-    return tuple(wire.calls)
+    return tuple((at, wire.calls[at]) for at in telling(wire))
 
 
 @pytest.mark.parametrize("faults", FAULTS)
 def test_a_killed_worker_posts_and_extends_nothing_twice(faults: str) -> None:
-    for index, call in enumerate(undisturbed(faults)):
+    for index, call in kill_points(faults):
         wire = Tripwire()
         wire.arm(index, before=False)
         world, job_id = live(extended_once, wire, worlds(faults))
@@ -77,7 +77,7 @@ def test_a_killed_worker_posts_and_extends_nothing_twice(faults: str) -> None:
 
 @pytest.mark.parametrize("faults", ["lost answer", "cut"])
 def test_an_operator_who_stops_a_job_whose_worker_was_killed_leaves_nothing_running(faults: str) -> None:
-    for index in range(len(undisturbed(faults))):
+    for index, _ in kill_points(faults):
         world, wire = worlds(faults)(), Tripwire()
         world.parts = wired(world.parts, wire)
         wire.arm(index, before=False)

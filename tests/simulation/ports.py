@@ -101,6 +101,7 @@ class Books:
         self.written: set[str] = set()
         self.stops: dict[JobId, float] = {}
         self.ended: dict[JobId, tuple[State, Reason]] = {}
+        self.kinds: set[str] = set()
 
 
 class WatchedStore:
@@ -150,6 +151,7 @@ class WatchedStore:
         elif job.state.is_final:
             self._books.ended[job.id] = (job.state, job.reason)
         for event in log:
+            self._books.kinds.add(event.kind)
             if isinstance(event, CallIntended):
                 self._books.written.add(event.call.key)
             elif isinstance(event, CallExpired):

@@ -28,6 +28,8 @@ class Story:
     requests: int = 0
     trace: list[Line] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    """Of the events that were saved."""
 
 
 def report(story: Story, jobs: int, *, steps: int = 40) -> str:

@@ -330,6 +330,7 @@ class Simulation:
             and not (line["event"] == "account_frozen" and self.dangers.claws_back)
         ]
         self.story.jobs = len(self.world.parts.store.list_jobs(limit=100_000))
+        self.story.kinds = self.books.kinds
         self.story.calls = self.crossing.calls
         self.story.requests = self.world.network.ledger.total
         return self.story

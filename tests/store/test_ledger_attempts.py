@@ -139,6 +139,16 @@ def test_the_end_of_the_job_counts_its_last_attempt_and_frees_what_was_kept(ledg
         take(ledger, "1")
 
 
+def test_nothing_is_held_for_an_attempt_that_is_settled(ledger: Ledger) -> None:
+    """By a worker that stood still while others went on: it would take from what the next attempt may cost."""
+    attempted(ledger)
+    with pytest.raises(LeaseLost):
+        ledger.hold(ACCOUNT, JOB, EXTEND, Decimal(1), now=T0, attempt=1)
+    assert ledger.jobs_with_holds(ACCOUNT, 9) == [(JOB, Decimal(4))]
+    assert isinstance(take(ledger, "6", attempt=2), Held)
+    assert isinstance(ledger.hold(ACCOUNT, OTHER, HoldId("o"), Decimal(1), now=T0, attempt=1), Held)
+
+
 def test_all_holds_of_the_attempt_are_closed_and_those_of_others_stay(ledger: Ledger) -> None:
     shown(ledger, "10")
     hold(ledger, "3")
@@ -231,8 +241,8 @@ AMOUNTS = st.integers(0, 40).map(lambda tenths: Decimal(tenths) / 10)
 JOBS = st.sampled_from([JOB, OTHER])
 NAMES = st.sampled_from(["post:1", "post:2", "extend:1", "kept"])
 STEPS = st.one_of(
-    st.tuples(st.just("hold"), JOBS, NAMES, AMOUNTS, st.none() | NAMES),
-    st.tuples(st.just("hold"), JOBS, NAMES, AMOUNTS, st.none() | NAMES),
+    st.tuples(st.just("hold"), JOBS, NAMES, AMOUNTS, st.none() | NAMES, st.none()),
+    st.tuples(st.just("hold"), JOBS, NAMES, AMOUNTS, st.none() | NAMES, st.integers(1, 4)),
     st.tuples(st.just("confirm"), JOBS, NAMES, AMOUNTS),
     st.tuples(st.just("void"), JOBS, NAMES),
     st.tuples(st.just("settle_attempt"), JOBS, st.integers(1, 4), AMOUNTS, st.none() | AMOUNTS),
@@ -248,11 +258,13 @@ def step(ledger: Ledger, now: float, what: str, *given: Any) -> object:
         return None if part is None else HoldId(f"{job}:{part}")
 
     match what, *given:
-        case "hold", job, part, amount, takes:
+        case "hold", job, part, amount, takes, attempt:
             wanted, taken = name(job, part), name(job, takes)
             assert wanted is not None
             try:
-                return ledger.hold(ACCOUNT, job, wanted, amount, now=now, scopes=[TEAM], takes=taken)
+                return ledger.hold(
+                    ACCOUNT, job, wanted, amount, now=now, scopes=[TEAM], takes=taken, attempt=attempt
+                )
             except LeaseLost:
                 return "settled"
         case "confirm", job, part, amount:

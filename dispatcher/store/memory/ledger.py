@@ -67,8 +67,9 @@ class MemoryLedger:
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
         takes: HoldId | None = None,
+        attempt: int | None = None,
     ) -> Held | Short | Over | Frozen:
-        """As the port says. Raises `LeaseLost` for a job that is settled: whoever asks has missed its end."""
+        """As the port says. Raises `LeaseLost` for a job or an attempt that is settled: its end was missed."""
         micros = spendable(amount)
         most = None if cap is None else rounded_down(cap)
         line = [(other, spendable(asked)) for other, asked in ahead]
@@ -79,7 +80,7 @@ class MemoryLedger:
                 taken = None
             if (there := books.holds.get(hold)) is not None and there is not taken:
                 return Held(usd(there.amount))
-            if job in books.settled_jobs:
+            if job in books.settled_jobs or f"{job}:{attempt}" in books.settled_jobs:
                 raise LeaseLost(job)
             if books.frozen is not None:
                 return books.frozen

@@ -69,8 +69,9 @@ class RedisLedger:
         cap: Decimal | None = None,
         ahead: Sequence[tuple[JobId, Decimal]] = (),
         takes: HoldId | None = None,
+        attempt: int | None = None,
     ) -> Held | Short | Over | Frozen:
-        """As the port says. Raises `LeaseLost` for a job that is settled: whoever asks has missed its end."""
+        """As the port says. Raises `LeaseLost` for a job or an attempt that is settled: its end was missed."""
         current = [window_key(window, window_id(window, now)) for window in COUNTED]
         until = [repr(forget_at(window, now)) for window in COUNTED]
         bounds = (windows.SCOPES_AT_MOST, windows.FORGOTTEN_AT_ONCE)
@@ -78,7 +79,7 @@ class RedisLedger:
         most = "" if cap is None else rounded_down(cap)
         answer = self._db.run(
             *("hold", account, job, hold, spendable(amount), most, repr(now)),
-            *(*current, *until, *bounds, takes or "", len(scopes), *scopes, *line),
+            *(*current, *until, *bounds, takes or "", f"{job}:{attempt}", len(scopes), *scopes, *line),
         )
         match [text(item) for item in answer]:
             case ["held", micros]:

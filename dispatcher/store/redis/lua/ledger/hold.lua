@@ -2,18 +2,20 @@
 -- ARGV: 1 account  2 job  3 hold  4 amount  5 the job's own cap, or ''  6 now  7 day  8 month, as in 'day:2026-11-22'
 --       9 when the day's counts are forgotten  10 the month's  11 scopes that a window counts at most
 --       12 old windows that are forgotten at once  13 the open hold of the job whose place this one takes, or ''
---       14 number of scopes  15... scopes, then of each job that stands ahead in line: its id, the amount that it waits for
+--       14 'job:attempt'  15 number of scopes
+--       16... scopes, then of each job that stands ahead in line: its id, the amount that it waits for
 -- Answer: {'held', amount}, the amount of a hold that was there already being kept; {'short', available, promised to
 --         those ahead, what the hold that was to be taken has}; {'over', scope, window, limit, used};
---         {'frozen', at, reason, by}; {'settled'} for a job that is settled; {'unknown'} if no balance was ever put
+--         {'frozen', at, reason, by}; {'settled'} for a job, or an attempt, that is settled; {'unknown'} if no balance
+--         was ever put
 
 local job, id, amount, cap = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local taken_id, first, last = ARGV[13], 15, 14 + tonumber(ARGV[14])
+local taken_id, first, last = ARGV[13], 16, 15 + tonumber(ARGV[15])
 local hold, taken = read_hold(id), read_hold(taken_id)
 if taken and (taken.marker or taken.job ~= job) then taken = nil end
 if hold and not (taken and taken_id == id) then return {'held', whole(hold.amount)} end
 local has = taken and taken.amount or 0
-if redis.call('ZSCORE', settled, job) then return {'settled'} end
+if redis.call('ZSCORE', settled, job) or redis.call('ZSCORE', settled, ARGV[14]) then return {'settled'} end
 local books = redis.call('HMGET', account, 'assigned', 'reserved', 'spent', 'unseen', 'frozen_at', 'frozen_reason',
   'frozen_by')
 if books[5] then return {'frozen', books[5], books[6], books[7]} end
