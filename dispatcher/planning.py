@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from dispatcher.domain.duration import parse_duration
+from dispatcher.domain.errors import NotFound, Refused, SettingsError
 from dispatcher.domain.money import parse_rate
 from dispatcher.domain.planned import Planned, plan_request
-from dispatcher.domain.request import JobRequest, parse_many
+from dispatcher.domain.request import JobRequest, JobSpec, parse_many
 from dispatcher.engine.fitting import shows_output
+from dispatcher.engine.parts import Parts
 from dispatcher.library import parts as _parts
 from dispatcher.ops.clock import WallClock
 from dispatcher.settings import policy_sets as _sets
@@ -21,12 +23,14 @@ def plan(
     *,
     runs_for: str | timedelta | None = None,
     queued_for: str | timedelta = "1m",
+    exit_code: int = 0,
     rate_per_hour: str | Decimal | None = None,
 ) -> Planned:
     """What will happen to `request`, and what it costs, by the rules that will decide. Nothing is stored or spent.
 
-    `runs_for`: how long the job works (default: as long as it is allowed); `rate_per_hour`: US dollars with the fee;
-    without it the network is asked for the market's price and the balance. A set of policies that the request names
+    `runs_for`: how long the job works (default: as long as it is allowed), and `exit_code` with which it ends then,
+    in each attempt; `rate_per_hour`: US dollars with the fee; without it the network is asked for the prices of all its
+    markets and the balance. A set of policies that the request names
     is read from the settings. Raises `InvalidRequest`, and without `rate_per_hour` `ProviderError`, `SettingsError`.
     """
     (parsed,) = parse_many([request])
@@ -36,7 +40,14 @@ def plan(
     queued = parse_duration(queued_for).total_seconds()
     if rate_per_hour is not None:
         rate = parse_rate(rate_per_hour)
-        return plan_request(parsed.spec(), rate, WallClock().now(), runs_for=seconds, queued_for=queued)
+        return plan_request(
+            parsed.spec(),
+            rate,
+            WallClock().now(),
+            runs_for=seconds,
+            queued_for=queued,
+            exit_code=exit_code,
+        )
     parts = _parts()
     provider = parts.providers.account(parsed.account)
     return plan_request(
@@ -45,7 +56,21 @@ def plan(
         parts.clock.now(),
         runs_for=seconds,
         queued_for=queued,
+        exit_code=exit_code,
+        rates=_rates(parts, parsed.spec()),
         available=provider.balance().available,
         budgets=parts.ledger.budgets(now=parts.clock.now()),
         shows_output=partial(shows_output, parts),
     )
+
+
+def _rates(parts: Parts, spec: JobSpec) -> dict[str, Decimal | None]:
+    """What the markets of further attempts ask now; what cannot be known now is left out."""
+    found: dict[str, Decimal | None] = {}
+    for place in spec.places()[1:]:
+        try:
+            provider = parts.providers.account(place.account or spec.account)
+            found[place.market] = provider.market(place.market).rate_per_hour
+        except (NotFound, Refused, SettingsError):
+            found[place.market] = None  # such a place is passed over
+    return found

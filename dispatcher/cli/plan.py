@@ -23,11 +23,21 @@ _NOT_PLANNED = {"file", "wait", "wait_timeout", "as_json"}
 @click.option(
     "--queued-for", type=DURATION, default="1m", show_default=True, help="How long hosts keep it waiting."
 )
+@click.option(
+    "--exit-code", type=click.IntRange(0, 255), default=0, help="With which it ends then; default: 0."
+)
 @click.option("--rate", help="US dollars an hour, fee included, instead of asking the network.")
 @click.option("--svg", type=click.File("w", encoding="utf-8"), help="Write the timeline as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def plan_command(
-    file: IO[bytes], runs_for: Any, queued_for: Any, rate: str | None, svg: Any, as_json: bool, **options: Any
+    file: IO[bytes],
+    runs_for: Any,
+    queued_for: Any,
+    exit_code: int,
+    rate: str | None,
+    svg: Any,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Tell what will happen to a request, and what it costs, before it is enqueued. Nothing is stored or spent.
 
@@ -37,6 +47,7 @@ def plan_command(
         request_of(read_document_of(file), options),
         runs_for=runs_for,
         queued_for=queued_for,
+        exit_code=exit_code,
         rate_per_hour=rate,
     )
     if svg is not None:

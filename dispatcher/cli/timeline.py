@@ -45,12 +45,12 @@ def timeline_svg(planned: Planned, title: str) -> str:
 
 
 def _summary(page: Element, planned: Planned, told: Forecast) -> None:
-    worst = planned.worst
-    most = f"${format_usd(worst.cost)}" if worst is not None and worst.complete else "without limit"
+    most = "without limit" if planned.at_most is None else f"${format_usd(planned.at_most)}"
+    unattended = told.unattended if planned.unattended is None else planned.unattended
     end = f"{told.state.value} ({told.reason.value})" if told.complete else "not ended by any policy"
     words = (
         f"{end}, ${format_usd(told.cost)}; at most {most}; unattended at most "
-        f"${format_usd(worst.unattended if worst else told.unattended)}; "
+        f"${format_usd(unattended)}; "
         f"{told.extends} extensions, {sum(told.calls.values())} calls"
     )
     _text(page, _LEFT, 46, words)

@@ -1,7 +1,7 @@
 """A request planned before it is paid: what happens when, what it costs, and what in it works against itself."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,13 +22,20 @@ _LONG_ENOUGH = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """`expected` takes the run time that was assumed, `worst` one that never ends; None where it cannot run."""
+    """`expected` takes the run time and the exit code that were assumed, `worst` a run time that never ends; None where
+    it cannot run.
+
+    at_most: the most that the job can cost with all its attempts, US dollars; None where nothing limits it.
+    unattended: the most that could still be spent if every process died at the worst moment, wherever it runs.
+    """
 
     now: float
     rate_per_hour: Decimal | None
     expected: Forecast | None
     worst: Forecast | None
     conflicts: tuple[Conflict, ...]
+    at_most: Decimal | None = None
+    unattended: Decimal | None = None
 
     @property
     def can_run(self) -> bool:
@@ -42,24 +49,51 @@ def plan_request(
     *,
     runs_for: float | None = None,
     queued_for: float = 60.0,
+    exit_code: int = 0,
+    rates: Mapping[str, Decimal | None] | None = None,
     available: Decimal | None = None,
     budgets: Sequence[BudgetUse] = (),
     shows_output: Callable[[AccountName], bool] = shows_nothing,
 ) -> Planned:
     """Plan a request at `now` (unix seconds). Durations in seconds; `runs_for` None: as long as it is allowed.
 
-    `available`, `budgets`, `shows_output`: as `conflicts` has them.
+    `exit_code`: with which each attempt ends by itself; `rates`: US dollars an hour that the markets of further
+    attempts ask; where that is not known, their ceilings are taken. `available`, `budgets`, `shows_output`: as
+    `conflicts` has them.
     """
     found = tuple(conflicts(spec, rate_per_hour, now, available, budgets=budgets, shows_output=shows_output))
     if rate_per_hour is None or any(conflict.severity == "error" for conflict in found):
         return Planned(now, rate_per_hour, None, None, found)
-    endless = Assumed(rate_per_hour, queued_for=queued_for)
+    elsewhere = {market: hourly for market, hourly in (rates or {}).items() if market != spec.market}
+    endless = Assumed(rate_per_hour, queued_for=queued_for, rates=elsewhere)
     worst = forecast(spec, endless, now, steps_at_most=_LONG_ENOUGH)
+    expected = worst
+    if runs_for is not None:
+        assumed = replace(endless, runs_for=runs_for, exit_code=exit_code)
+        expected = forecast(spec, assumed, now, steps_at_most=_LONG_ENOUGH)
+    at_most, unattended = _at_most(spec, worst), worst.unattended
+    for hourly in _payable(spec, elsewhere):
+        there = replace(endless, rate_per_hour=hourly, rates={})
+        unattended = max(unattended, forecast(spec, there, now, steps_at_most=_LONG_ENOUGH).unattended)
     found = (*found, *unreached(spec, worst, found))
-    if runs_for is None:
-        return Planned(now, rate_per_hour, worst, worst, found)
-    assumed = Assumed(rate_per_hour, queued_for=queued_for, runs_for=runs_for)
-    return Planned(now, rate_per_hour, forecast(spec, assumed, now), worst, found)
+    return Planned(now, rate_per_hour, expected, worst, found, at_most, unattended)
+
+
+def _at_most(spec: JobSpec, worst: Forecast) -> Decimal | None:
+    """One attempt costs at most what one that never ends does; with others it is what the policies allow them all."""
+    if spec.policies.retry is not None:
+        return worst.allowed
+    return worst.cost if worst.complete else None
+
+
+def _payable(spec: JobSpec, rates: Mapping[str, Decimal | None]) -> Iterator[Decimal]:
+    """What the other places ask, as far as it may be paid."""
+    for place in spec.places()[1:]:
+        ceilings = (place.max_rate_per_hour, spec.policies.credit.max_rate_per_hour)
+        ceiling = min((each for each in ceilings if each is not None), default=None)
+        hourly = rates.get(place.market, ceiling)
+        if hourly is not None and (ceiling is None or hourly <= ceiling):
+            yield hourly
 
 
 def planned_view(planned: Planned) -> dict[str, Any]:
@@ -67,7 +101,7 @@ def planned_view(planned: Planned) -> dict[str, Any]:
 
     `worst_usd` is None where nothing limits the cost.
     """
-    expected, worst = planned.expected, planned.worst
+    expected = planned.expected
     return {
         "can_run": planned.can_run,
         "conflicts": [
@@ -77,8 +111,8 @@ def planned_view(planned: Planned) -> dict[str, Any]:
         "rate_per_hour_usd": None if planned.rate_per_hour is None else format_usd(planned.rate_per_hour),
         "cost": {
             "expected_usd": _cost(expected),
-            "worst_usd": _cost(worst),
-            "unattended_usd": None if worst is None else format_usd(worst.unattended),
+            "worst_usd": None if planned.at_most is None else format_usd(planned.at_most),
+            "unattended_usd": None if planned.unattended is None else format_usd(planned.unattended),
         },
         "ends": None
         if expected is None

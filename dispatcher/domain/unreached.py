@@ -38,6 +38,8 @@ def _never(spec: JobSpec, worst: Forecast) -> Iterator[Conflict]:
         yield Conflict("warning", "policies.extend", f"never applies: {over}")
     if soft is None or stop.at is not None:
         return  # how much of the time until `at` is left when it is posted, nobody knows
+    if spec.policies.retry is not None and stop.max_cost is not None:
+        return  # nor which of its attempts comes to what part of the cost of all
     kinds = {type(event) for event in worst.log}
     if soft.warn is not None and ev.Warned not in kinds:
         yield Conflict("warning", "policies.stop.soft.warn", f"never comes: {over}")

@@ -61,6 +61,8 @@ class Forecast:
     """Calls to the network's API by their names."""
     extends: int
     polls: int
+    allowed: Decimal | None
+    """The most that its policies allowed it to cost when the price of its first posting was known; None: no limit."""
     log: tuple[ev.Event, ...] = field(repr=False)
     job: Job = field(repr=False)
 

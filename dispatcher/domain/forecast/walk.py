@@ -79,6 +79,7 @@ class _Walk:
         posted = [job.account] if job.state is not State.ENQUEUED else []
         self._pinned = {*posted, *(attempt.account for attempt in job.earlier)}
         at_start = costs(job, now)
+        self._allowed = at_start.allowed
         self._unattended = ZERO if job.state.is_final else at_start.committed - at_start.so_far
 
     def begin(self, enqueued: ev.Enqueued) -> None:
@@ -107,6 +108,7 @@ class _Walk:
             calls={name: count for name, count in sorted(self._calls.items()) if count},
             extends=job.extends,
             polls=self._calls["get"],
+            allowed=self._allowed,
             log=tuple(self._log),
             job=job,
         )
@@ -114,6 +116,8 @@ class _Walk:
     def _happen(self, event: ev.Event, rule: str, policy: str | None) -> None:
         event = event.model_copy(update={"rule": rule, "policy": policy})
         before, self._job = self._job, apply(self._job, event)
+        if isinstance(event, ev.CreditHeld) and not self._job.posts:
+            self._allowed = costs(self._job, self._now).allowed
         self._log.append(event)
         figures = costs(self._job, self._now)
         if not self._job.state.is_final:
