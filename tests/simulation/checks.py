@@ -105,7 +105,7 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         yield f"its log does not lead to its record: {str(e).splitlines()[0]}"
     most = _most(simulation, job)
     if most is not None:
-        most += simulation.beyond.get(job.id, Decimal(0))
+        most += simulation.watch.beyond.get(job.id, Decimal(0))
     if most is not None and job.spend.posted + job.spend.earlier > most:
         yield f"posted {job.spend.posted} after {job.spend.earlier} of at most {most}"
     before = Decimal(0)
@@ -238,6 +238,6 @@ def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
         short = {route: n for (route, status), n in world.network.ledger.statuses.items() if status == "402"}
         if short:
             yield f"credit was held, and the network had too little: {short}"
-    for scope, limit in simulation.limits.items():
-        if (spent := simulation.spent(scope)) > limit:
+    for scope, limit in simulation.watch.limits.items():
+        if (spent := simulation.watch.spent(scope)) > limit:
             yield f"{scope} has spent {spent} of {limit}"
