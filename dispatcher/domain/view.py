@@ -6,7 +6,8 @@ The same picture is printed by the command line, returned by handles and drawn o
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatcher.domain.costs import costs, longest_runtime, run_seconds
+from dispatcher.domain.bounds import costs, longest_runtime
+from dispatcher.domain.costs import run_seconds
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.job import Job

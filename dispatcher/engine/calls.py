@@ -17,12 +17,9 @@ from typing import Final, assert_never
 import structlog
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.attempts import may_follow_refusal
 from dispatcher.domain.costs import rate
 from dispatcher.domain.errors import (
     Bug,
-    InsufficientCredits,
-    KeyMismatch,
     NotFound,
     NotSent,
     ProviderError,
@@ -31,13 +28,14 @@ from dispatcher.domain.errors import (
     Unauthorized,
     Verdict,
 )
-from dispatcher.domain.ids import HoldId, IdempotencyKey, JobId
+from dispatcher.domain.ids import HoldId, IdempotencyKey
 from dispatcher.domain.job import Call, Job, Quote, Remote
 from dispatcher.domain.money import price_at_most
-from dispatcher.domain.rules.pace import call_retry
 from dispatcher.domain.words import Operation, Phase, Reason
 from dispatcher.engine import payload
-from dispatcher.engine.money import hold, missing, not_held
+from dispatcher.engine.answers import ACCOUNT_RETRY, denied, held_back, retry_in, undecided, undone, withdrawn
+from dispatcher.engine.keys import hold_name, key
+from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.projects import learn_project
 from dispatcher.engine.waiting import waited
@@ -47,8 +45,6 @@ from dispatcher.ports.provider import Provider
 
 _log = structlog.get_logger(__name__)
 
-_ACCOUNT_RETRY: Final = 60.0
-"""Seconds. A wrong or a missing key is an operator's to mend; the call had no effect and keeps its key."""
 
 _SENT_AT_ONCE: Final = 5.0
 """Seconds of the wall's time. A call that was written down longer ago may have been sent by a worker that died."""
@@ -57,16 +53,6 @@ _UNHEARD: Final = "whoever was to send it was not heard of again"
 
 _DOUBTS: Final = 6
 """How often a call that may have landed is sent before a refusal of it is believed, if it was the last word too."""
-
-
-def key(job_id: JobId, operation: Operation, ordinal: int, epoch: int) -> IdempotencyKey:
-    """`job_…:extend:2:1`: the same call has the same key, whoever computes it, before and after any crash."""
-    return IdempotencyKey(f"{job_id}:{operation}:{ordinal}:{epoch}")
-
-
-def hold_name(job_id: JobId, operation: Operation, ordinal: int) -> HoldId:
-    """The hold of one call, through all its epochs."""
-    return HoldId(f"{job_id}:{operation}:{ordinal}")
 
 
 def begin(parts: Parts, job: Job, operation: Operation, seconds: int) -> list[ev.Event]:
@@ -115,35 +101,35 @@ def send(parts: Parts, job: Job, *, found: IdempotencyKey | None = None) -> list
         and call.unsent_until
         and not may_have_landed
     ):
-        return _withdrawn(parts, job, call)
+        return withdrawn(parts, job, call)
     repeatable = True
     try:
         before = None if job.remote is None else job.remote.deadline
         provider = parts.providers.account(job.account, before=before)
         repeatable = provider.capabilities.idempotency_keys or call.operation is Operation.STOP
         if not repeatable and may_have_landed:
-            return [_undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
+            return [undecided(parts, call, call.error or _UNHEARD, 0, doubtful=True)]
         return _ask(parts, provider, job, call)
     except NotSent as e:
-        return [_held_back(parts, job, call, e, in_doubt=may_have_landed)]
+        return [held_back(parts, job, call, e, in_doubt=may_have_landed)]
     except (Unauthorized, SettingsError) as e:
         if not repeatable:
-            return [_undone(parts, job, call, e, _ACCOUNT_RETRY)]
-        return [_undecided(parts, call, str(e), _ACCOUNT_RETRY)]
+            return [undone(parts, job, call, e, ACCOUNT_RETRY)]
+        return [undecided(parts, call, str(e), ACCOUNT_RETRY)]
     except RateLimited as e:
         if not repeatable:
-            return [_undone(parts, job, call, e, e.retry_after or 0)]
-        return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
+            return [undone(parts, job, call, e, e.retry_after or 0)]
+        return [undecided(parts, call, str(e), retry_in(parts, job, call, e))]
     except ProviderError as e:
         if not repeatable and e.verdict is Verdict.SAME_KEY:
-            return [_undecided(parts, call, str(e), 0, doubtful=True)]
+            return [undecided(parts, call, str(e), 0, doubtful=True)]
         believed = not may_have_landed or (call.tries >= _DOUBTS and call.error == str(e))
         doubtful = e.verdict is Verdict.FINAL and not believed
         if e.verdict is Verdict.SAME_KEY or (doubtful and call.operation is not Operation.STOP):
             # Of a call that landed the network would repeat the answer. What refuses it may be something in
             # between, and believing that would abandon, or post again, a job that is there.
-            return [_undecided(parts, call, str(e), _retry(parts, job, call, e))]
-        return _denied(parts, job, call, e)
+            return [undecided(parts, call, str(e), retry_in(parts, job, call, e))]
+        return denied(parts, job, call, e)
 
 
 def stop_stray(parts: Parts, stray: Stray) -> Stray:
@@ -229,75 +215,6 @@ def _ask(parts: Parts, provider: Provider, job: Job, call: Call) -> list[ev.Even
             assert_never(call.operation)
 
 
-def _undecided(parts: Parts, call: Call, error: str, wait: float, *, doubtful: bool = False) -> ev.Event:
-    now = parts.clock.now()
-    return ev.CallUndecided(
-        at=now, operation=call.operation, key=call.key, error=error, retry_at=now + wait, doubtful=doubtful
-    )
-
-
-def _undone(parts: Parts, job: Job, call: Call, error: Exception, wait: float) -> ev.Event:
-    """The call surely had no effect, and without a key that is not sent again but begun anew. A post's hold stays for
-    the next one."""
-    if call.hold is not None and call.operation is not Operation.POST:
-        parts.ledger.void(job.account, call.hold)
-    now = parts.clock.now()
-    return ev.CallUndone(
-        at=now, operation=call.operation, key=call.key, error=str(error), retry_at=now + wait
-    )
-
-
-def _retry(parts: Parts, job: Job, call: Call, error: ProviderError) -> float:
-    return call_retry(job, call.tries + 1, error.retry_after, _left(job, parts.clock.now()))
-
-
-def _held_back(parts: Parts, job: Job, call: Call, held: NotSent, *, in_doubt: bool) -> ev.Event:
-    now = parts.clock.now()
-    return ev.CallUndecided(
-        at=now,
-        operation=call.operation,
-        key=call.key,
-        error=str(held),
-        retry_at=now + call_retry(job, call.tries, held.retry_after, _left(job, now)),
-        sent=False,
-        in_doubt=in_doubt,
-    )
-
-
-def _withdrawn(parts: Parts, job: Job, call: Call) -> list[ev.Event]:
-    """A post that was held back so far, of a job that is to be stopped: it is not sent at all."""
-    if call.hold is not None:
-        parts.ledger.void(job.account, call.hold)
-    text = "post: not sent, since the job is to be stopped"
-    return [ev.CallRefused(at=parts.clock.now(), operation=call.operation, key=call.key, error=text)]
-
-
-def _denied(parts: Parts, job: Job, call: Call, error: ProviderError) -> list[ev.Event]:
-    """What a call comes to that surely had no effect."""
-    now, text, operation = parts.clock.now(), str(error), call.operation
-    if error.verdict is Verdict.NEW_KEY and not (operation is Operation.POST and job.stop is not None):
-        next_key = key(job.id, operation, call.ordinal, call.epoch + 1)
-        retry_at = now if call.epoch == 1 else now + call_retry(job, call.epoch, None, _left(job, now))
-        return [
-            ev.CallExpired(
-                at=now, operation=operation, key=call.key, next_key=next_key, error=text, retry_at=retry_at
-            )
-        ]
-    if isinstance(error, KeyMismatch):
-        _log.error("idempotency_key_mismatch", job=job.id, key=call.key, error=text)
-    short = isinstance(error, InsufficientCredits)
-    goes_along = operation is Operation.POST and not short and may_follow_refusal(job)
-    if call.hold is not None and not goes_along:
-        parts.ledger.void(job.account, call.hold)
-    if isinstance(error, InsufficientCredits) and operation is not Operation.STOP:
-        asked = missing(parts, job.account, error.required, call.amount)
-        return [ev.CallShort(at=now, operation=operation, key=call.key, error=text, short_usd=asked)]
-    refused: list[ev.Event] = [ev.CallRefused(at=now, operation=operation, key=call.key, error=text)]
-    if operation is Operation.STOP:
-        refused.append(ev.Waited(at=now, reason=Reason.STOP_REQUESTED, detail=text))
-    return refused
-
-
 def _call(
     parts: Parts,
     job: Job,
@@ -317,10 +234,6 @@ def _call(
         amount=amount,
         intended_at=parts.clock.now(),
     )
-
-
-def _left(job: Job, now: float) -> float | None:
-    return None if job.remote is None or job.remote.deadline is None else job.remote.deadline - now
 
 
 def _quoted(job: Job) -> Quote:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Final
 
-from dispatcher.domain.costs import ZERO, costs
+from dispatcher.domain.bounds import costs
+from dispatcher.domain.costs import ZERO
 from dispatcher.domain.errors import UnreadableRecord
 from dispatcher.domain.ids import AccountName, JobId
 from dispatcher.domain.job import Job

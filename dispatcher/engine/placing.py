@@ -12,7 +12,7 @@ from dispatcher.domain.placing import passed_over, too_dear
 from dispatcher.domain.retrying import ended
 from dispatcher.domain.words import Operation, Reason, State
 from dispatcher.engine.attempts import free_kept_elsewhere
-from dispatcher.engine.calls import hold_name
+from dispatcher.engine.keys import hold_name
 from dispatcher.engine.money import hold, not_held
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.waiting import waited

@@ -20,7 +20,7 @@ from dispatcher.domain.punctual import is_late
 from dispatcher.domain.words import Operation
 from dispatcher.engine import dead
 from dispatcher.engine.books import audit_books
-from dispatcher.engine.calls import hold_name
+from dispatcher.engine.keys import hold_name
 from dispatcher.engine.parts import Parts
 from dispatcher.engine.strays import Sighting, look_for_strays
 from dispatcher.ports.ledger import kept_name

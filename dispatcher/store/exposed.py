@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dispatcher.domain.costs import costs
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.job import Job
 from dispatcher.store.micros import rounded_up
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain import events as ev
-from dispatcher.domain.costs import capped_by, costs, extension_refusal, longest_runtime
+from dispatcher.domain.bounds import costs, longest_runtime
+from dispatcher.domain.costs import capped_by, extension_refusal
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price_at_most

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Nothing
-from dispatcher.domain.costs import costs, extension_refusal, longest_runtime, next_extension
+from dispatcher.domain.bounds import costs, longest_runtime
+from dispatcher.domain.costs import extension_refusal, next_extension
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply
 from dispatcher.domain.money import price, price_at_most

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.costs import (
-    costs,
     extension_refusal,
     final_cost,
     first_seconds,

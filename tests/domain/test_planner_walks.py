@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Action, Begin, EndExtends, Nothing, OrderStop, Send, Wait, Warn
-from dispatcher.domain.costs import costs
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import replay
 from dispatcher.domain.planner import agenda, plan

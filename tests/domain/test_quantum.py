@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.domain.costs import costs, first_seconds, next_extension
+from dispatcher.domain.bounds import costs
+from dispatcher.domain.costs import first_seconds, next_extension
 from dispatcher.domain.errors import InvalidRequest
 from dispatcher.domain.policies import Policies, QuantumPolicy
 from tests.domain.made import RATE, T0, new_job, queued_job, request, running_job

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import events as ev
 from dispatcher.domain.actions import Wait
-from dispatcher.domain.costs import costs
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.job import Job
 from dispatcher.domain.lifecycle import apply, create
 from dispatcher.domain.money import format_usd

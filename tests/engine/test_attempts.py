@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain.costs import costs
+from dispatcher.domain.bounds import costs
 from dispatcher.domain.errors import InvalidRequest, NotPossible
 from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
 from dispatcher.domain.job import Job

@@ -16,7 +16,7 @@ from dispatcher.domain.request import JobRequest
 from dispatcher.domain.words import Operation, Reason
 from dispatcher.ports.store import JobStore, NewJob
 from dispatcher.store.memory import MemoryStore
-from dispatcher.store.memory import store as memory
+from dispatcher.store.memory import notes as memory
 from dispatcher.store.redis import RedisStore
 from tests.store.records import DAY, LEASE, T0, account, added, claimed, ended, job_id
 

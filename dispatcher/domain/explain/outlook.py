@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from dispatcher.domain.costs import ZERO, costs, highest_rate
+from dispatcher.domain.bounds import costs
+from dispatcher.domain.costs import ZERO, highest_rate
 from dispatcher.domain.explain.facts import Facts
 from dispatcher.domain.forecast import Assumed, Forecast, Step, forecast_job
 from dispatcher.domain.job import Job

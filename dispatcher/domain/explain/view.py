@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from dispatcher.domain.costs import longest_runtime
+from dispatcher.domain.bounds import longest_runtime
 from dispatcher.domain.duration import format_duration
 from dispatcher.domain.explain.agenda import Entry
 from dispatcher.domain.explain.history import CallTold, History, Noted, WaitTold

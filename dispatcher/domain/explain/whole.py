@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dispatcher.domain.costs import Costs, costs
+from dispatcher.domain.bounds import Costs, costs
 from dispatcher.domain.crashes import Trouble
 from dispatcher.domain.explain.agenda import Entry, entries
 from dispatcher.domain.explain.facts import Facts

@@ -11,7 +11,8 @@ from typing import Final, TypeVar, assert_never
 
 from dispatcher.domain import actions as act
 from dispatcher.domain import events as ev
-from dispatcher.domain.costs import ZERO, costs, final_cost, first_seconds, highest_rate, why_unpostable
+from dispatcher.domain.bounds import costs
+from dispatcher.domain.costs import ZERO, final_cost, first_seconds, highest_rate, why_unpostable
 from dispatcher.domain.errors import Bug
 from dispatcher.domain.forecast.live import lengthened, network_of, resolved
 from dispatcher.domain.forecast.network import RESULT_CID, IdealNetwork

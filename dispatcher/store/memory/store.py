@@ -24,17 +24,15 @@ from dispatcher.store.memory.dependents import Dependents
 from dispatcher.store.memory.entry import Entry, Health
 from dispatcher.store.memory.figures import Figures
 from dispatcher.store.memory.mending import Mending
+from dispatcher.store.memory.notes import Notes
 from dispatcher.store.micros import usd
 from dispatcher.store.pending import due_for, is_kept
 from dispatcher.store.waiting import CreditWait, credit_wait, waiter
 
 _PURGED_AT_ONCE = 20
 
-PINS_AT_MOST = 100_000
-"""CIDs that are known to be pinned, the latest; `mark_pinned.lua` says the same."""
 
-
-class MemoryStore(DeadLetters, Dependents, Figures, Mending):
+class MemoryStore(DeadLetters, Dependents, Figures, Mending, Notes):
     """A `JobStore` behind one lock."""
 
     def __init__(self) -> None:
@@ -240,33 +238,6 @@ class MemoryStore(DeadLetters, Dependents, Figures, Mending):
         with self._lock:
             found = [(wait.rank, job_id, wait) for job_id, wait in self._waiting.items() if wait.line == line]
         return [waiter(job_id, rank, wait.short_usd) for rank, job_id, wait in sorted(found)[: max(limit, 0)]]
-
-    def is_pinned(self, cid: Cid, account: AccountName) -> bool:
-        with self._lock:
-            return (account, cid) in self._pinned
-
-    def mark_pinned(self, cid: Cid, account: AccountName) -> None:
-        with self._lock:
-            self._pinned.setdefault((account, cid))
-            if len(self._pinned) > PINS_AT_MOST:
-                del self._pinned[next(iter(self._pinned))]
-
-    def project(self, account: AccountName) -> ProjectAddress | None:
-        with self._lock:
-            return self._projects.get(account)
-
-    def note_project(self, account: AccountName, project: ProjectAddress) -> None:
-        with self._lock:
-            self._projects[account] = project
-
-    def take_turn(self, name: str, *, now: float, period: float) -> bool:
-        with self._lock:
-            taken = self._turns.get(name)
-            # Either way round: clocks of different machines are a little apart.
-            if taken is not None and abs(now - taken) < period:
-                return False
-            self._turns[name] = now
-            return True
 
     def _add(self, new: NewJob) -> Added:
         job, request_id = new.job, new.job.spec.request_id

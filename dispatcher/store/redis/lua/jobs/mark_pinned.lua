@@ -3,7 +3,7 @@
 -- Answer: nil
 
 local pins = prefix .. ':pins' -- sorted set: 'account:CID' -> the how-manieth it was
-local at_most = 100000         -- the twin of PINS_AT_MOST in memory/store.py
+local at_most = 100000         -- the twin of PINS_AT_MOST in memory/notes.py
 
 if redis.call('ZSCORE', pins, ARGV[1]) then return false end
 local latest = redis.call('ZREVRANGE', pins, 0, 0, 'WITHSCORES')
