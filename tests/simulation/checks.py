@@ -157,8 +157,14 @@ def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
         left = min((use.left for use in uses if use.budget.scope == job.wait.scope), default=None)
         if left is None or job.wait.short_usd is None or job.wait.short_usd <= left:
             yield f"waits for {job.wait.short_usd} of {job.wait.scope}, of which {left} is left"
-    elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.account):
-        yield f"waits for {job.wait.short_usd}, and {simulation.available(job.account)} is there"
+    elif job.wait.short_usd is None or job.wait.short_usd <= _left(simulation, job.account):
+        yield f"waits for {job.wait.short_usd}, and {_left(simulation, job.account)} is there"
+
+
+def _left(simulation: Simulation, account: AccountName) -> Decimal:
+    """What the network has, but for what jobs that wait for their next attempt were left by the last one."""
+    kept = sum(hold.amount for hold in simulation.books_of(account).holds.values() if hold.stamp is None)
+    return simulation.available(account) - Decimal(kept) / 1_000_000
 
 
 def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:

@@ -24,7 +24,6 @@ from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
 from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
-from tests.observer import Observer
 from tests.simulation.faults import Dangers, draw_dangers
 from tests.simulation.operators import Operators
 from tests.simulation.outside import Outside
