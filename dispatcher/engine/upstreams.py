@@ -26,6 +26,7 @@ class Upstreams:
     def __init__(self, parts: Parts, requests: Sequence[JobRequest]) -> None:
         self._parts = parts
         self._ids: dict[str, JobId] = {}
+        self._found: dict[str, JobId | None] = {}
         self.faults: list[Fault] = []
         new = [(at, each) for at, each in enumerate(requests) if each.after and not self._is_known(each)]
         if new:
@@ -67,7 +68,13 @@ class Upstreams:
         return request.request_id is not None and self._parts.store.find(request.request_id) is not None
 
     def _find(self, upstream: Upstream) -> JobId | None:
-        return upstream.id or self._parts.store.find(upstream.request_id or "")
+        """Looked up once: what another producer stores meanwhile is not there yet for this call."""
+        if upstream.id is not None:
+            return upstream.id
+        name = upstream.request_id or ""
+        if name not in self._found:
+            self._found[name] = self._parts.store.find(name)
+        return self._found[name]
 
     def _faults(
         self,

@@ -1,4 +1,4 @@
-"""What is asked of the dispatcher: requests of six kinds, all from the seed."""
+"""What is asked of the dispatcher: requests of eight kinds, all from the seed."""
 
 import random
 from collections.abc import Sequence
@@ -13,9 +13,13 @@ MARKETS = ("nvidia-3060", "nvidia-a100", "nvidia-4090-community")
 
 _POLL = {"every": "90s", "at_most": "5m"}
 _ENDLESS = "10h"
+_SHORT = ("finishes", "fails", "stop_after")
+"""Kinds that others come after: they are over in time."""
 
 KINDS = {
-    "finishes": 40,
+    "finishes": 28,
+    "failover": 8,
+    "chain": 4,
     "extended": 20,
     "stop_after": 12,
     "max_cost": 10,
@@ -44,7 +48,18 @@ def requests(jobs: int, seed: int) -> list[Wanted]:
     rng = random.Random(f"mix {seed}")
     kinds = [*KINDS, *rng.choices(list(KINDS), weights=list(KINDS.values()), k=jobs)][:jobs]
     kinds.sort(key=lambda kind: rng.random() * (0.6 if kind == "extended" else 1))
-    return [_wanted(rng, kind, f"chaos-{seed}-{number}") for number, kind in enumerate(kinds)]
+    made: list[Wanted] = []
+    for number, kind in enumerate(kinds):
+        before = [item.request_id for item in made if item.kind in _SHORT]
+        # Every second request is sent by the producer who tries again until what it comes after is there.
+        is_chain = kind == "chain" and number % 2 == 0 and before
+        wanted = _wanted(
+            rng, "finishes" if kind == "chain" and not is_chain else kind, f"chaos-{seed}-{number}"
+        )
+        if is_chain:
+            wanted.request["after"] = [{"request_id": rng.choice(before), "on": "any"}]
+        made.append(wanted)
+    return made
 
 
 def credit(wanted: Sequence[Wanted], account: str) -> Decimal:
@@ -93,6 +108,13 @@ def _wanted(rng: random.Random, kind: str, request_id: str) -> Wanted:
             simulated["runs_for"] = _ENDLESS
             # Every other stop comes while the post is under way.
             stop_in = rng.uniform(0, 1.5) if rng.random() < 0.5 else rng.uniform(3, 25)
+        case "failover":
+            # The first host quits; the next attempt goes to another market.
+            simulated |= {"host_quits_after": "5m", "only_first": 1}
+            others = [{"market": other} for other in MARKETS if other != market]
+            policies["retry"] = {"on": ["failed"], "attempts": 4, "backoff": "1s", "elsewhere": others}
+        case "chain":
+            simulated["runs_for"] = f"{rng.randint(5, 10)}m"
         case "fails":
             simulated["exit_code"] = 3
         case _:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.cid import Cid
-from dispatcher.domain.ids import JobId
-from dispatcher.domain.job import Job, Spend
+from dispatcher.domain.ids import AccountName, JobId, RemoteAddress
+from dispatcher.domain.job import Attempt, Job, Remote, Spend
 from dispatcher.domain.request import JobSpec
 from dispatcher.domain.words import Reason, State
 from tests.chaos.verdict import BAD, judge
@@ -93,6 +93,39 @@ def two_jobs_for_one_request(books: Books) -> None:
     posted_twice(books)
     books["ledger"]["jobs"][1]["idempotency_key"] = "job_2:post:1:1"
     books["records"]["job_2"] = books["records"]["job_1"].model_copy(update={"id": JobId("job_2")})
+
+
+def attempts(books: Books, *, posted_at: float, known: bool = True) -> None:
+    """A first attempt whose host quit after 10 s, at 60; the job was listed again at `posted_at`."""
+    first, second = (copy.deepcopy(books["ledger"]["jobs"][0]) for _ in range(2))
+    first |= {"job": "first", "started_at": 50, "ended_at": 60, "how": "host quit", "settled": 0}
+    second |= {"idempotency_key": "job_1:post:2:1", "posted_at": posted_at}
+    books["ledger"]["jobs"] = [first, second]
+    made = Attempt(
+        number=1,
+        market="m",
+        account=AccountName("default"),
+        address=RemoteAddress("first"),
+        node=None,
+        posted_at=50,
+        started_at=50,
+        ended_at=60,
+        state=State.FAILED,
+        reason=Reason.HOST_QUIT,
+        exit_code=None,
+        detail="",
+        cost=Decimal(0),
+        extends=0,
+    )
+    remote = Remote(address=RemoteAddress("address"), posted_at=70, timeout=1800, looked_at=70, changed_at=70)
+    record(earlier=(made,) if known else (), remote=remote)(books)
+
+
+def test_a_second_attempt_is_no_duplicate_unless_the_first_lived_on_or_nobody_knows_of_it() -> None:
+    for posted_at, known, wrong in ((70, True, {}), (59, True, 1), (70, False, 1)):
+        tried = books()
+        attempts(tried, posted_at=posted_at, known=known)
+        assert figures(tried) == (wrong and {"duplicate_posts": wrong})
 
 
 def test_clean_books_have_nothing_wrong() -> None:

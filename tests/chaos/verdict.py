@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from dispatcher.domain.job import Job
@@ -64,7 +65,8 @@ def judge(
                 _add(found, "lost", f"{remote['job']} belongs to {job_id}, which is no job of the store")
             else:
                 _stops(found, job, remote, stops.get(job_id), tolerance)
-                _money(found, job, remote)
+        if job is not None:
+            _money(found, job, its)
     for account in ledger["accounts"]:
         beyond = _usd(account["settled"]) + _usd(account["reserved"]) - _usd(account["assigned"])
         if beyond > 0:
@@ -120,12 +122,33 @@ def _duplicates(
 ) -> None:
     found.duplicate_extends = ledger["duplicate_extends"]
     posts: Counter[str] = Counter()
+    overlapping = 0
     for job_id, its in remotes.items():
-        posts[str(records[job_id].spec.request_id) if job_id in records else job_id] += len(its)
+        job = records.get(job_id)
+        tries = len({remote["job"] for remote in its} & _addresses(job)) if job is not None else 1
+        posts[str(job.spec.request_id) if job is not None else job_id] += len(its) - max(tries - 1, 0)
+        for first, again in pairwise(sorted(its, key=lambda remote: float(remote["posted_at"]))):
+            if (over_at := _over_at(first)) is None or over_at > again["posted_at"]:
+                overlapping += 1
+                found.sentences.append(
+                    f"duplicate_posts: {job_id}: {again['job']} while {first['job']} lives"
+                )
     # Two jobs for one request are two purposes to the network: it cannot see that they are one too many.
-    found.duplicate_posts = max(ledger["duplicate_posts"], sum(count - 1 for count in posts.values()))
+    one_too_many = sum(count - 1 for count in posts.values())
+    found.duplicate_posts = max(ledger["duplicate_posts"], one_too_many, overlapping)
     found.sentences += [f"duplicate: {duplicate}" for duplicate in ledger["duplicates"]]
     found.sentences += [f"duplicate_posts: {name}: {count}" for name, count in posts.items() if count > 1]
+
+
+def _addresses(job: Job) -> set[str]:
+    """Where the job was on the network by its own record, attempt by attempt."""
+    found = {str(attempt.address) for attempt in job.earlier if attempt.address is not None}
+    return found | ({str(job.remote.address)} if job.remote is not None else set())
+
+
+def _over_at(remote: Mapping[str, Any]) -> float | None:
+    over_at: float | None = remote["stop_asked_at"] if remote["how"] == "delisted" else remote["ended_at"]
+    return None if remote["how"] is None else over_at
 
 
 def _stops(
@@ -150,14 +173,15 @@ def _stops(
         _add(found, "ran_after_stop", f"{_say(job)} ended {late:.0f} s after the operator's stop")
 
 
-def _money(found: Verdict, job: Job, remote: Mapping[str, Any]) -> None:
-    settled = _usd(remote["settled"] or 0)
+def _money(found: Verdict, job: Job, its: Sequence[Mapping[str, Any]]) -> None:
+    settled = sum((_usd(remote["settled"] or 0) for remote in its), _ZERO)
     cap = job.spec.policies.max_cost()
     if cap is not None and settled > cap:
         _overspend(found, settled - cap, _say(job))
-    if cap is not None and _usd(remote["reserved"]) > cap:
-        found.remarks.append(f"{_say(job)} reserved ${remote['reserved']} with max_cost ${cap}")
     if job.state.is_final and job.spend.settled != settled:
         found.remarks.append(f"{_say(job)} settled ${job.spend.settled}; the network ${settled}")
-    if remote["how"] == "expired" and job.spec.labels.get("kind") not in ("max_cost", "stop_after"):
-        found.remarks.append(f"{_say(job)} ran into its time-out: {remote['timeout']} s")
+    for remote in its:
+        if cap is not None and _usd(remote["reserved"]) > cap:
+            found.remarks.append(f"{_say(job)} reserved ${remote['reserved']} with max_cost ${cap}")
+        if remote["how"] == "expired" and job.spec.labels.get("kind") not in ("max_cost", "stop_after"):
+            found.remarks.append(f"{_say(job)} ran into its time-out: {remote['timeout']} s")

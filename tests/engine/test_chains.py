@@ -245,6 +245,32 @@ def test_what_can_never_begin_is_refused_whole() -> None:
     audit(world)
 
 
+def test_what_another_producer_stores_meanwhile_is_not_there_yet() -> None:
+    """Between two looks at the same name it may turn up; then it would be known in one place and not in another."""
+    world = World()
+    store = world.parts.store
+
+    class Meanwhile:
+        asked = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def find(self, request_id: str) -> JobId | None:
+            found = store.find(request_id)
+            self.asked += request_id == "first"
+            if self.asked == 1:
+                world.enqueue(request_id="first")
+            return found
+
+    request = JobRequest(
+        definition=definition("second"), market=MARKET, timeout="10m", after=[{"request_id": "first"}]
+    )
+    with pytest.raises(InvalidRequest, match="named 'first'"):
+        intake.enqueue(replace(world.parts, store=Meanwhile()), [request])
+    assert intake.enqueue(world.parts, [request])[0].new
+
+
 def test_the_same_request_again_is_known_whatever_became_of_its_upstream() -> None:
     world = World()
     first = world.enqueue(definition(exit_code=1))

@@ -105,7 +105,7 @@ def _of_job(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator
         yield f"its log does not lead to its record: {str(e).splitlines()[0]}"
     most = _most(simulation, job)
     if most is not None:
-        most += simulation.beyond.get(job.id, Decimal(0))
+        most += simulation.watch.beyond.get(job.id, Decimal(0))
     if most is not None and job.spend.posted + job.spend.earlier > most:
         yield f"posted {job.spend.posted} after {job.spend.earlier} of at most {most}"
     before = Decimal(0)
@@ -157,8 +157,14 @@ def _waits(simulation: Simulation, job: Job) -> Iterator[str]:
         left = min((use.left for use in uses if use.budget.scope == job.wait.scope), default=None)
         if left is None or job.wait.short_usd is None or job.wait.short_usd <= left:
             yield f"waits for {job.wait.short_usd} of {job.wait.scope}, of which {left} is left"
-    elif job.wait.short_usd is None or job.wait.short_usd <= simulation.available(job.account):
-        yield f"waits for {job.wait.short_usd}, and {simulation.available(job.account)} is there"
+    elif job.wait.short_usd is None or job.wait.short_usd <= _left(simulation, job.account):
+        yield f"waits for {job.wait.short_usd}, and {_left(simulation, job.account)} is there"
+
+
+def _left(simulation: Simulation, account: AccountName) -> Decimal:
+    """What the network has, but for what jobs that wait for their next attempt were left by the last one."""
+    kept = sum(hold.amount for hold in simulation.books_of(account).holds.values() if hold.stamp is None)
+    return simulation.available(account) - Decimal(kept) / 1_000_000
 
 
 def _extensions(simulation: Simulation, job: Job, remotes: list[Remote]) -> Iterator[str]:
@@ -238,6 +244,6 @@ def _money(simulation: Simulation, jobs: list[Job]) -> Iterator[str]:
         short = {route: n for (route, status), n in world.network.ledger.statuses.items() if status == "402"}
         if short:
             yield f"credit was held, and the network had too little: {short}"
-    for scope, limit in simulation.limits.items():
-        if (spent := simulation.spent(scope)) > limit:
+    for scope, limit in simulation.watch.limits.items():
+        if (spent := simulation.watch.spent(scope)) > limit:
             yield f"{scope} has spent {spent} of {limit}"

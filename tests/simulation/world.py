@@ -8,15 +8,12 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from dispatcher.domain.budget import Window, parse_budget, scopes_of
 from dispatcher.domain.errors import InvalidRequest, NotPossible, NotSent, RequestConflict, UnknownJob
 from dispatcher.domain.ids import AccountName, JobId, ProjectAddress
 from dispatcher.domain.request import JobRequest
-from dispatcher.domain.words import FINAL_STATES, Reason, State
-from dispatcher.engine import intake, operate
+from dispatcher.domain.words import FINAL_STATES, Reason
+from dispatcher.engine import intake
 from dispatcher.engine.advance import advance
-from dispatcher.engine.budgets import wake_within_budgets
-from dispatcher.engine.changing import change_policies
 from dispatcher.engine.freezing import thaw
 from dispatcher.engine.lists import Lists
 from dispatcher.engine.markets import Markets
@@ -25,16 +22,16 @@ from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
-from dispatcher.simulator.jobs import Job as Remote
 from dispatcher.simulator.network import Options
 from dispatcher.simulator.transport import SimulatedTransport
-from tests.observer import Observer
 from tests.simulation.faults import Dangers, draw_dangers
+from tests.simulation.operators import Operators
 from tests.simulation.outside import Outside
 from tests.simulation.ports import Bell, Books, Crossing, Networks, Port, WatchedStore, WorkerClock
-from tests.simulation.requests import draw_change, draw_request
+from tests.simulation.requests import draw_request
 from tests.simulation.story import Line, Story
 from tests.simulation.turns import Baton, Killed, Turn
+from tests.simulation.watch import Watch
 from tests.world import START, World
 
 FOREVER = 1e9
@@ -62,7 +59,8 @@ class Simulation:
         self.world.logs_lead_to_records = False  # its own checks tell whether they do, beside all else
         self.clock = self.world.clock
         self.baton, self.books = Baton(), Books()
-        self.observer = Observer(self.world.network, self._listed)
+        self.watch = Watch(self.world, self.story, self.told)
+        self.observer = self.watch.observer
         self.outside = Outside(self.world, self.rng, self.dangers, self.told)
         self.bell = Bell(self.rng, drops=self.dangers.drops, doubles=self.dangers.doubles)
         self.crossing = Crossing(self.rng, self.baton, self.clock, self.told)
@@ -94,48 +92,10 @@ class Simulation:
         self.known: list[JobId] = []
         self.mended = 0
         self.peace_at = START
-        self.limits: dict[str, Decimal] = {}
-        self.beyond: dict[JobId, Decimal] = {}
         for scope, limit in self.dangers.budgets.items():
-            self._allow(scope, limit)
+            self.watch.allow(scope, limit)
+        self.operators = Operators(self)
         self.moments = self._moments(jobs)
-
-    def _allow(self, scope: str, limit: str) -> None:
-        """A budget; what was allowed once may have been spent."""
-        budget = parse_budget(scope, limit)
-        self.world.parts.ledger.set_budget(budget, now=self.clock.at)
-        if budget.window is Window.TOTAL:
-            self.limits[scope] = max(budget.limit, self.limits.get(scope, Decimal(0)))
-
-    def _listed(self, job_id: JobId, remote: Remote) -> None:
-        """A job was listed just now."""
-        self.told("network", "lists", f"{job_id} {remote.address}")
-        job = self.world.parts.store.load(job_id)
-        if job is not None and job.quote is not None:
-            # The price rose between the quote and the landing: nobody is told before it is reserved.
-            beyond = Decimal(remote.reserved) / 1000 - job.quote.amount
-            self.beyond[job_id] = self.beyond.get(job_id, Decimal(0)) + max(beyond, Decimal(0))
-        for upstream in () if job is None else job.spec.after:
-            before = self.world.parts.store.load(upstream.job)
-            alive = any(not each.over for each in self.observer.of[upstream.job])
-            fit = before is not None and (before.state is State.COMPLETED or upstream.on == "any")
-            if before is None or not before.state.is_final or alive or not fit:
-                self.story.wrong.append(f"{job_id} is listed, and comes after {upstream.job}")
-        for scope, limit in self.limits.items():
-            if (spent := self.spent(scope)) > limit:
-                self.story.wrong.append(f"{job_id} is listed, and {scope} has spent {spent} of {limit}")
-
-    def spent(self, scope: str) -> Decimal:
-        """What the network has reserved, or settled, for the jobs of a label, at the prices that it had shown."""
-        total = Decimal(0)
-        for job in self.world.parts.store.list_jobs(limit=100_000):
-            if scope in scopes_of(job.spec, job.account):
-                paid = sum(
-                    remote.reserved if remote.settled is None else remote.settled
-                    for remote in self.observer.of[job.id]
-                )
-                total += max(Decimal(paid) / 1000 - self.beyond.get(job.id, Decimal(0)), Decimal(0))
-        return total
 
     def _moments(self, jobs: int) -> list[tuple[float, Callable[[], None]]]:
         """When something happens from outside, the last first: requests early, everything else all the time."""
@@ -144,9 +104,9 @@ class Simulation:
         drawn = [(rng.random() * early, self._produce) for _ in range(jobs)]
         for often, happens in (
             (0.2, self._produce),
-            (self.dangers.meddling, self._operate),
-            (self.dangers.meddling / 3, self._change_policies),
-            (0.2 if self.dangers.budgets else 0.0, self._raise_budget),
+            (self.dangers.meddling, self.operators.operate),
+            (self.dangers.meddling / 3, self.operators.change_policies),
+            (0.2 if self.dangers.budgets else 0.0, self.operators.raise_budget),
             (0.5 if self.dangers.credit else 0.0, self.outside.credit),
             (0.1, self.outside.quit_host),
             (self.dangers.weather, self.outside.weather),
@@ -199,7 +159,7 @@ class Simulation:
 
     # Who does what
 
-    def _start(
+    def start(
         self,
         worker: str,
         name: str,
@@ -207,6 +167,8 @@ class Simulation:
         then: Callable[[Any], None],
         refused: Callable[[], None] | None = None,
     ) -> None:
+        """A turn of `worker`; `refused`: what follows if what it was given is refused."""
+
         def ended(turn: Turn) -> None:
             if turn.error is None:
                 then(turn.result)
@@ -224,11 +186,11 @@ class Simulation:
 
     def _advance(self, worker: str) -> None:
         job_id, parts = self.bell.take(), self.workers[worker]
-        self._start(worker, f"advance {job_id[-2:]}", lambda: advance(parts, job_id), lambda _: None)
+        self.start(worker, f"advance {job_id[-2:]}", lambda: advance(parts, job_id), lambda _: None)
 
     def _sweep(self, worker: str) -> None:
         parts = self.workers[worker]
-        self._start(worker, "sweep", lambda: sweep(parts), lambda _: None)
+        self.start(worker, "sweep", lambda: sweep(parts), lambda _: None)
 
     def _produce(self) -> None:
         again = self.asked and (not self.unasked or self.rng.random() < 0.2)
@@ -243,7 +205,7 @@ class Simulation:
         self._enqueue(self.workers[self.rng.choice(list(self.workers))], requests)
 
     def _enqueue(self, parts: Parts, requests: list[JobRequest]) -> None:
-        self._start(
+        self.start(
             "producer",
             f"enqueue {len(requests)}",
             lambda: intake.enqueue(parts, requests),
@@ -266,44 +228,9 @@ class Simulation:
             if item.id not in self.known:
                 self.known.append(item.id)
 
-    def _operate(self) -> None:
-        """An operator stops a job or extends it; or two of them do both at once."""
-        if not self.known:
-            return
-        job_id = self.rng.choice(self.known)
-        acts = [self._stop] if self.rng.random() < self.dangers.stops else [self._extend]
-        if self.rng.random() < 0.3:
-            acts = self.rng.sample([self._stop, self._extend], 2)
-        for act in acts:
-            act(self.workers[self.rng.choice(list(self.workers))], job_id)
-
-    def _stop(self, parts: Parts, job_id: JobId) -> None:
-        self._start(
-            "operator", f"stop {job_id[-2:]}", lambda: operate.stop(parts, job_id, by="them"), _nothing
-        )
-
-    def _extend(self, parts: Parts, job_id: JobId) -> None:
-        seconds, name = self.rng.choice([60, 300, 900]), f"extend {job_id[-2:]}"
-        self._start("operator", name, lambda: operate.extend(parts, job_id, seconds, by="them"), _nothing)
-
-    def _change_policies(self) -> None:
-        if not self.known:
-            return
-        job_id, part = self.rng.choice(self.known), draw_change(self.rng)
-        parts = self.workers[self.rng.choice(list(self.workers))]
-        name = f"changes {job_id[-2:]} {part}"
-        self._start("operator", name, lambda: change_policies(parts, job_id, part, by="them"), _nothing)
-
-    def _raise_budget(self) -> None:
-        scope = self.rng.choice(list(self.dangers.budgets))
-        limit = f"{self.rng.choice(['0.05', '0.2', '1'])}/{self.dangers.budgets[scope].partition('/')[2]}"
-        parts = self.workers[self.rng.choice(list(self.workers))]
-        self._allow(scope, limit.removesuffix("/"))
-        self._start("operator", f"allows {scope} {limit}", lambda: wake_within_budgets(parts), _nothing)
-
     def _beat(self) -> None:
         worker = self.rng.choice(list(self.workers))
-        self._start("beat", "reconcile", lambda: reconcile_in_turn(self.workers[worker]), self._mended)
+        self.start("beat", "reconcile", lambda: reconcile_in_turn(self.workers[worker]), self._mended)
 
     def _mended(self, found: Any) -> None:
         """Where nothing was damaged there is nothing to mend."""
@@ -381,7 +308,7 @@ class Simulation:
             for name in self.names:
                 self.world.credit(name, "1000")
             for scope in self.dangers.budgets:
-                self._allow(scope, f"1000/{self.dangers.budgets[scope].partition('/')[2] or 'total'}")
+                self.watch.allow(scope, f"1000/{self.dangers.budgets[scope].partition('/')[2] or 'total'}")
         rng, workers, end = self.rng, list(self.workers), self.clock.at + 86400.0
         while self.clock.at < end and not self._failed:
             awake = self._awake()
@@ -433,7 +360,3 @@ class Simulation:
         account = self.world.network.accounts.of_key(f"nos_{name}")
         assert account is not None
         return Decimal(account.available) / 1000
-
-
-def _nothing(_: Any) -> None:
-    """Nobody waits for this turn's answer."""
