@@ -20,6 +20,7 @@ from dispatcher.engine.markets import Markets
 from dispatcher.engine.parts import Parts, Timing
 from dispatcher.engine.reconcile import reconcile_in_turn
 from dispatcher.engine.sweep import sweep
+from dispatcher.ports.mending import Damage
 from dispatcher.providers.accounts import Accounts
 from dispatcher.simulator.fault_plan import parse_plan
 from dispatcher.simulator.network import Options
@@ -236,8 +237,11 @@ class Simulation:
         """Where nothing was damaged there is nothing to mend."""
         if found is not None:
             self.mended += len(found.findings)
-            if found.findings and not self.dangers.damage:
-                self.story.wrong.append(f"mended, though nothing was damaged: {found.findings[:3]}")
+            # A worker that stood still for minutes may have had the messages of jobs that are late now.
+            late = Damage.LATE.value if self.dangers.stalls else None
+            odd = [finding for finding in found.findings if finding.what != late]
+            if odd and not self.dangers.damage:
+                self.story.wrong.append(f"mended, though nothing was damaged: {odd[:3]}")
 
     # The two halves
 
