@@ -30,7 +30,8 @@ demo: $(STAMP) ## Show the main job on this machine: simulated network, Redis, r
 	@$(BIN)/dispatcher demo $(ARGS)
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@# Three on two cores: a fifth of the tests waits for processes.
+	@$(BIN)/pytest -n 3 $(ARGS)
 
 chaos: $(STAMP) ## Kill everything at random under JOBS=500 jobs (SEED=7), then compare the books; 4 minutes
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --seed $(SEED) $(ARGS)

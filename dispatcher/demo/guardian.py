@@ -106,15 +106,15 @@ def guard(logs: Path | None) -> None:
 
 def _run(stack: ExitStack, lifeline: Lifeline, directory: Path, logs: Path) -> None:
     given = dict(os.environ)
-    say("starting", what="Redis")
+    say("starting", what="Redis", directory=str(directory))
     redis_url, prefix, redis_runs = _redis(stack, directory, given)
-    say("starting", what="the simulated network")
+    say("starting", what="the simulated network", directory=str(directory))
     clock = start_clock(SPEED)
     network_process, network = _network(stack, lifeline, directory, logs, clock)
     told = processes.settings(network, redis_url, prefix, given)
-    say("starting", what="workers and beat")
+    say("starting", what="workers and beat", directory=str(directory))
     workers = _workers(stack, lifeline, directory, logs, processes.environment(given, told))
-    say("ready", settings=told, clock=clock, directory=str(directory), logs=str(logs))
+    say("ready", settings=told, clock=clock, logs=str(logs))
     while not lifeline.over:
         lifeline.wait(_LOOK)
         if workers.poll() is not None:

@@ -36,7 +36,6 @@ class Ready:
 
     settings: dict[str, str]
     clock: str
-    directory: Path
     logs: Path
 
 
@@ -51,6 +50,8 @@ class Services:
         self._noise: deque[str] = deque(maxlen=20)
         self._guardian: subprocess.Popen[str] | None = None
         self._ready: Ready | None = None
+        self._directory: Path | None = None
+        """Where the guardian keeps its files; it removes them, unless it is killed."""
         self._others: set[int] = set()
 
     def __enter__(self) -> Self:
@@ -86,8 +87,8 @@ class Services:
             guardian.kill()
             guardian.wait()
             family.kill_all_but(self._others)
-            if self._ready is not None:
-                rmtree(self._ready.directory, ignore_errors=True)
+            if self._directory is not None:
+                rmtree(self._directory, ignore_errors=True)
 
     def start(self) -> Ready:
         """Wait until everything runs. Raises `ServiceFailed`, `Interrupted`."""
@@ -107,16 +108,16 @@ class Services:
             except queue.Empty:
                 return
             match message:
-                case {"event": "starting", "what": what}:
+                case {"event": "starting", "what": what, "directory": place}:
+                    self._directory = Path(place)
                     self._told(f"starting {what}")
                 case {
                     "event": "ready",
                     "settings": settings,
                     "clock": clock,
-                    "directory": place,
                     "logs": logs,
                 }:
-                    self._ready = Ready(settings, clock, Path(place), Path(logs))
+                    self._ready = Ready(settings, clock, Path(logs))
                 case {"event": "failed", "what": what, "tail": lines}:
                     raise ServiceFailed(what, lines)
                 case _:
