@@ -8,11 +8,13 @@ from typing import Any
 
 from dispatcher.domain.duration import parse_duration
 from dispatcher.domain.errors import NotFound, Refused, SettingsError
+from dispatcher.domain.ids import AccountName
 from dispatcher.domain.money import parse_rate
 from dispatcher.domain.planned import Planned, plan_request
 from dispatcher.domain.request import JobRequest, JobSpec, parse_many
 from dispatcher.engine.fitting import shows_output
 from dispatcher.engine.parts import Parts
+from dispatcher.engine.placing import usable
 from dispatcher.library import parts as _parts
 from dispatcher.ops.clock import WallClock
 from dispatcher.settings import policy_sets as _sets
@@ -52,7 +54,7 @@ def plan(
     provider = parts.providers.account(parsed.account)
     return plan_request(
         parsed.spec(),
-        provider.market(parsed.market).rate_per_hour,
+        _rate(parts, parsed.account, parsed.market),
         parts.clock.now(),
         runs_for=seconds,
         queued_for=queued,
@@ -65,12 +67,16 @@ def plan(
 
 
 def _rates(parts: Parts, spec: JobSpec) -> dict[str, Decimal | None]:
-    """What the markets of further attempts ask now; what cannot be known now is left out."""
+    """What the markets of further attempts ask now; None for those that would be passed over."""
     found: dict[str, Decimal | None] = {}
     for place in spec.places()[1:]:
         try:
-            provider = parts.providers.account(place.account or spec.account)
-            found[place.market] = provider.market(place.market).rate_per_hour
+            found[place.market] = _rate(parts, place.account or spec.account, place.market)
         except (NotFound, Refused, SettingsError):
-            found[place.market] = None  # such a place is passed over
+            found[place.market] = None
     return found
+
+
+def _rate(parts: Parts, account: AccountName, market: str) -> Decimal | None:
+    now, at_most = parts.clock.now(), parts.pace(parts.timing.markets)
+    return usable(parts.markets.get(parts.providers, account, market, now=now, at_most=at_most).rate_per_hour)

@@ -1,10 +1,11 @@
 """A request planned before it is paid: what happens when, what it costs, and what in it works against itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from dispatcher.domain.attempts import ceiling
 from dispatcher.domain.budget import BudgetUse
 from dispatcher.domain.conflict import Conflict
 from dispatcher.domain.conflicts import conflicts, shows_nothing
@@ -86,14 +87,15 @@ def _at_most(spec: JobSpec, worst: Forecast) -> Decimal | None:
     return worst.cost if worst.complete else None
 
 
-def _payable(spec: JobSpec, rates: Mapping[str, Decimal | None]) -> Iterator[Decimal]:
+def _payable(spec: JobSpec, rates: Mapping[str, Decimal | None]) -> set[Decimal]:
     """What the other places ask, as far as it may be paid."""
+    found: set[Decimal] = set()
     for place in spec.places()[1:]:
-        ceilings = (place.max_rate_per_hour, spec.policies.credit.max_rate_per_hour)
-        ceiling = min((each for each in ceilings if each is not None), default=None)
-        hourly = rates.get(place.market, ceiling)
-        if hourly is not None and (ceiling is None or hourly <= ceiling):
-            yield hourly
+        most = ceiling(spec, place)
+        hourly = rates.get(place.market, most)
+        if hourly is not None and (most is None or hourly <= most):
+            found.add(hourly)
+    return found
 
 
 def planned_view(planned: Planned) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.domain.errors import SettingsError
-from dispatcher.ops.embedded import find_server
 from tests.chaos.verdict import BAD
+from tests.servers import need_server
 
 pytestmark = pytest.mark.processes
 
@@ -19,12 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def server() -> None:
-    try:
-        find_server()
-    except SettingsError as e:
-        if os.environ.get("CI"):
-            pytest.fail(str(e))
-        pytest.skip(str(e))
+    need_server()
 
 
 @pytest.mark.usefixtures("server")

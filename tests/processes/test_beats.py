@@ -1,20 +1,16 @@
 """Schedules through real processes: two beats, one of which is killed and comes back."""
 
-import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.schedules import Schedule
 from dispatcher.domain.schedules.state import begun, paused
 from dispatcher.ops.clock import parse_clock, poll
-from dispatcher.ops.embedded import find_server
 from dispatcher.store.redis import RedisSchedules, RedisStore, connect
-from tests.processes.station import PATIENCE, Process, Station, station
+from tests.processes.station import PATIENCE, Process, Station
 from tests.world import MARKET, definition
 
 pytestmark = pytest.mark.processes
@@ -27,18 +23,6 @@ app.conf.beat_schedule["tick"]["schedule"] = 0.2
 app.conf.beat_max_loop_interval = 0.2
 app.start(["beat", "--loglevel", "INFO", "--schedule", sys.argv[1]])
 """
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Station]:
-    try:
-        find_server()
-    except SettingsError as e:
-        if os.environ.get("CI"):
-            pytest.fail(str(e))
-        pytest.skip(str(e))
-    with station(tmp_path) as built:
-        yield built
 
 
 def test_two_beats_run_no_occurrence_twice_and_one_is_enough(place: Station, tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """The main job through real processes: three ways in, and processes that are killed on the way."""
 
 import json
-import os
 import signal
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from dispatcher.domain.errors import SettingsError
 from dispatcher.domain.words import Reason, State
-from dispatcher.ops.embedded import find_server
-from tests.processes.station import PATIENCE, Station, station
+from tests.processes.station import PATIENCE, Station
 
 pytestmark = pytest.mark.processes
 
@@ -36,18 +32,6 @@ def definition(**simulated: Any) -> dict[str, Any]:
             }
         ],
     }
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Station]:
-    try:
-        find_server()
-    except SettingsError as e:
-        if os.environ.get("CI"):
-            pytest.fail(str(e))
-        pytest.skip(str(e))
-    with station(tmp_path) as built:
-        yield built
 
 
 def write(path: Path, document: object) -> str:
